@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* x86-64: general registers as the kernel, core files and snippets lay them out. */
+#ifndef CHOP_ARCH_X86_64_H
+#define CHOP_ARCH_X86_64_H
+
+#include <stdint.h>
+
+/* Same layout as struct user_regs_struct and elf_gregset_t: 27 words. */
+struct chop_regs {
+	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+	uint64_t orig_rax, rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs;
+};
+_Static_assert(sizeof(struct chop_regs) == 27 * 8, "register layout is an ABI");
+
+/* Largest extended state (NT_X86_XSTATE, AMX included) that formats make room for. */
+#define CHOP_XSTATE_MAX 16384
+
+#endif

@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Check the #include lines of src/ against mk/layers.txt; runtime/ and bpf/ may include
+# only <chop/...> and themselves. Prints each violation; exit 1 if there is one.
+set -eu
+cd "$(dirname "$0")/.."
+find src runtime bpf -name '*.[chS]' | sort | xargs awk '
+BEGIN {
+	while ((getline line < "mk/layers.txt") > 0)
+		if (line !~ /^#/) {
+			rank++
+			n = split(line, names, " ")
+			for (i = 1; i <= n; i++) level[names[i]] = rank
+		}
+}
+FNR == 1 {
+	n = split(FILENAME, part, "/")
+	top = part[1]
+	module = (top == "src" && n > 2) ? part[2] : top
+	if (top == "src" && n > 2 && !(module in level)) {
+		print FILENAME ": module " module " is not in mk/layers.txt"
+		bad = 1
+	}
+}
+/^[ \t]*#[ \t]*include[ \t]*"/ {
+	split($0, quoted, "\"")
+	if (split(quoted[2], path, "/") < 2) next
+	target = path[1]
+	if (target == module) next
+	if (top == "src" && n == 2) next	# src/main.c sees everything
+	ok = top == "src" && (target in level) && (module in level) && level[target] < level[module]
+	if (!ok) {
+		print FILENAME ":" FNR ": " module " must not include " quoted[2]
+		bad = 1
+	}
+}
+END { exit bad }'

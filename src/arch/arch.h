@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Everything that depends on the architecture, implemented in src/arch/ARCH/.
+ * Instruction decoding (Zydis) may also be used directly by elf/ and memtrace/.
+ */
+#ifndef ARCH_ARCH_H
+#define ARCH_ARCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <chop/arch.h>
+
+/* -- general registers: src/arch/x86_64/regs.c ------------------------------------- */
+
+uint64_t arch_pc(const struct chop_regs *regs);
+uint64_t arch_sp(const struct chop_regs *regs);
+void arch_set_pc(struct chop_regs *regs, uint64_t pc);
+/* The n-th register's name and value as 64 bits; NULL past the last one. */
+const char *arch_reg(const struct chop_regs *regs, unsigned int n, uint64_t *value);
+
+/* The call registers are in at a system-call stop. */
+struct arch_call {
+	long number;
+	uint64_t args[6];
+	int64_t result;
+};
+void arch_get_call(const struct chop_regs *regs, struct arch_call *call);
+/* Name of a system call, or NULL when the table does not know the number. */
+const char *arch_call_name(long number);
+
+/* The breakpoint instruction, and how far past its address the pc is when it traps. */
+extern const uint8_t arch_breakpoint[];
+extern const size_t arch_breakpoint_size;
+extern const size_t arch_breakpoint_advance;
+
+/* Return address of the activation whose first instruction is next: where it is stored. */
+uint64_t arch_return_slot(const struct chop_regs *regs);
+
+/* -- extended state: src/arch/x86_64/xstate.c --------------------------------------- */
+
+/*
+ * Rewrite an NT_X86_XSTATE image (standard format) into one canonical form: components
+ * whose XSTATE_BV bit is clear get their architectural initial value, XSTATE_BV and the
+ * bytes that are not architectural are zeroed, so that two images of equal state are
+ * equal byte for byte. In place; size in bytes.
+ */
+void arch_xstate_canonical(uint8_t *xstate, size_t size);
+
+/*
+ * Where two canonical images differ: the component's name ("ymm", "x87", ...) and the
+ * offset of the first differing byte; NULL when they are equal.
+ */
+const char *arch_xstate_difference(const uint8_t *a, const uint8_t *b, size_t size, size_t *offset);
+
+#endif

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/err.h"
+
+int io_read(int fd, void *data, size_t length)
+{
+	for (char *at = data; length;) {
+		ssize_t got = read(fd, at, length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got ? -errno : -ENODATA;
+		at += got;
+		length -= (size_t)got;
+	}
+	return 0;
+}
+
+int io_write(int fd, const void *data, size_t length)
+{
+	for (const char *at = data; length;) {
+		ssize_t put = write(fd, at, length);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		at += put;
+		length -= (size_t)put;
+	}
+	return 0;
+}
+
+int io_pread(int fd, void *data, size_t length, uint64_t offset)
+{
+	for (char *at = data; length;) {
+		ssize_t got = pread(fd, at, length, (off_t)offset);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0)
+			return got ? -errno : -ENODATA;
+		at += got;
+		offset += (uint64_t)got;
+		length -= (size_t)got;
+	}
+	return 0;
+}
+
+int io_pwrite(int fd, const void *data, size_t length, uint64_t offset)
+{
+	for (const char *at = data; length;) {
+		ssize_t put = pwrite(fd, at, length, (off_t)offset);
+
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return -errno;
+		at += put;
+		offset += (uint64_t)put;
+		length -= (size_t)put;
+	}
+	return 0;
+}
+
+int io_read_file(const char *path, struct buf *buf)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+
+	if (fd < 0)
+		return err_sys(CHOP_USAGE, errno, "cannot open %s", path);
+	if (!fstat(fd, &status) && S_ISREG(status.st_mode) && status.st_size > 0)
+		buf_reserve(buf, (size_t)status.st_size);
+	for (;;) {
+		ssize_t got = read(fd, buf_reserve(buf, 65536), 65536);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_sys(CHOP_USAGE, errno, "cannot read %s", path);
+		if (!got)
+			break;
+		buf->length += (size_t)got;
+	}
+	buf->data[buf->length] = '\0';
+	return 0;
+}
+
+int io_create(struct io_file *file, const char *path, mode_t mode)
+{
+	*file = (struct io_file){ .fd = -1, .path = xstrdup(path) };
+	file->partial = xasprintf("%s.partial.%d", path, getpid());
+	file->fd = open(file->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (file->fd < 0) {
+		int error = errno;
+
+		io_abandon(file);
+		return err_sys(CHOP_USAGE, error, "cannot create %s", path);
+	}
+	return 0;
+}
+
+int io_commit(struct io_file *file)
+{
+	int error = 0;
+
+	/* close() is where some file systems report a full disk. */
+	if (close(file->fd) || rename(file->partial, file->path))
+		error = errno;
+	file->fd = -1;
+	if (error) {
+		err_sys(CHOP_USAGE, error, "cannot write %s", file->path);
+		unlink(file->partial);
+	}
+	free(file->partial);
+	free(file->path);
+	file->partial = file->path = NULL;
+	return -error;
+}
+
+void io_abandon(struct io_file *file)
+{
+	if (file->fd >= 0) {
+		close(file->fd);
+		unlink(file->partial);
+	}
+	free(file->partial);
+	free(file->path);
+	*file = (struct io_file)IO_FILE_INIT;
+}

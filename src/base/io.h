@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Whole reads and writes, small files, and files that appear only when complete. */
+#ifndef BASE_IO_H
+#define BASE_IO_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct buf;
+
+/* All of it or an error: 0, -errno, or -ENODATA at an early end of file. */
+int io_read(int fd, void *data, size_t length);
+int io_write(int fd, const void *data, size_t length);
+int io_pread(int fd, void *data, size_t length, uint64_t offset);
+int io_pwrite(int fd, const void *data, size_t length, uint64_t offset);
+
+/* Append a whole file to buf; 0 or -errno with a message recorded. */
+int io_read_file(const char *path, struct buf *buf);
+
+/*
+ * A file that is written under a temporary name and appears under `path` only on
+ * io_commit; io_abandon (also the cleanup) removes what there is.
+ */
+struct io_file {
+	int fd;		      /* -1 when closed */
+	char *path, *partial; /* owned */
+};
+#define IO_FILE_INIT     \
+	{                \
+		.fd = -1 \
+	}
+#define cleanup_io_file __attribute__((cleanup(io_abandon)))
+
+int io_create(struct io_file *file, const char *path, mode_t mode);
+int io_commit(struct io_file *file);
+void io_abandon(struct io_file *file);
+
+#endif

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Typed growing arrays:
+ *
+ *	VEC(struct symbol) symbols = { 0 };
+ *	*vec_push(&symbols) = symbol;
+ *	for (size_t i = 0; i < symbols.length; i++)
+ *		use(&symbols.items[i]);
+ *	vec_release(&symbols);
+ *
+ * Zero-initialised is empty. Items move when the array grows: keep indices,
+ * not pointers. A named type comes from `struct symbol_vec VEC_BODY(struct symbol);`.
+ */
+#ifndef BASE_VEC_H
+#define BASE_VEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#define VEC_BODY(type)                   \
+	{                                \
+		type *items;             \
+		size_t length, capacity; \
+	}
+#define VEC(type) struct VEC_BODY(type)
+
+/* Pointer to a new, uninitialised item at the end. */
+#define vec_push(vec)                                                               \
+	((vec)->items = vec_grow((vec)->items, &(vec)->capacity, (vec)->length + 1, \
+				 sizeof(*(vec)->items)),                            \
+	 &(vec)->items[(vec)->length++])
+
+#define vec_last(vec) (&(vec)->items[(vec)->length - 1])
+
+/* Remove item `index`, keeping the order of the rest. */
+#define vec_remove(vec, index) \
+	vec_close_gap((vec)->items, &(vec)->length, (index), sizeof(*(vec)->items))
+
+#define vec_sort(vec, compare)                                                              \
+	do {                                                                                \
+		if ((vec)->length > 1)                                                      \
+			qsort((vec)->items, (vec)->length, sizeof(*(vec)->items), compare); \
+	} while (0)
+
+#define vec_release(vec)                             \
+	do {                                         \
+		free((vec)->items);                  \
+		(vec)->items = NULL;                 \
+		(vec)->length = (vec)->capacity = 0; \
+	} while (0)
+
+void *vec_grow(void *items, size_t *capacity, size_t needed, size_t item_size);
+void vec_close_gap(void *items, size_t *length, size_t index, size_t item_size);
+
+/* The two vectors everybody needs. strvec does not own its strings. */
+struct strvec VEC_BODY(const char *);
+struct u64vec VEC_BODY(uint64_t);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commands. Each is `int cmd_NAME(int argc, char **argv)` in src/cmd/NAME.c, listed in
+ * commands.txt. It returns an exit status (enum chop_status, or the status of a
+ * traced program), or a negative errno after recording a message (base/err.h): main
+ * prints it and exits with the status recorded beside it.
+ */
+#ifndef CMD_CMD_H
+#define CMD_CMD_H
+
+#include "base/opt.h"
+
+#define COMMAND(name, aliases, group, summary) int cmd_##name(int argc, char **argv);
+#include "commands.inc"
+#undef COMMAND
+
+/*
+ * Parse options; for -h prints the help to stdout. Returns true when the command should
+ * go on; otherwise it returns *status.
+ */
+bool cmd_parse(const struct opt_spec *spec, int argc, char **argv, void *options,
+	       struct strvec *rest, int *status);
+
+/* Record "expected ...; try chop NAME --help" style usage errors; returns -EINVAL. */
+int cmd_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

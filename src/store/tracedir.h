@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A trace directory: trace.json, N.core, N.end.core, N.maps, ... (docs/formats).
+ * trace.json is written last and atomically: a directory without it is incomplete and
+ * every reader says so. An interrupted trace still gets its index, marked interrupted.
+ */
+#ifndef STORE_TRACEDIR_H
+#define STORE_TRACEDIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/capture.h"
+
+struct tracedir; /* a directory being written */
+
+struct tracedir_options {
+	const char *command_line; /* ours, for the index */
+	const char *program;	  /* traced program's path */
+	bool compress;		  /* zstd or gzip the members */
+};
+
+/* Create the directory, which must not exist. 0 or -errno, message recorded. */
+int tracedir_create(const char *path, const struct tracedir_options *options,
+		    struct tracedir **dir);
+/* Write one capture's members; capture->id must be new in this directory. */
+int tracedir_add(struct tracedir *dir, const struct capture *capture);
+/*
+ * Write the index and release. With no capture added and remove_if_empty, the directory
+ * is removed again instead. `interrupted` is a sentence or NULL.
+ */
+int tracedir_finish(struct tracedir *dir, bool remove_if_empty, const char *interrupted);
+
+/* What the index says of one capture, without reading its members. */
+struct tracedir_entry {
+	unsigned int id;
+	uint64_t invocation, pages, written;
+	char *function; /* or NULL; owned */
+};
+
+struct tracedir_index {
+	char *path;	   /* owned */
+	char *program;	   /* owned */
+	char *interrupted; /* sentence or NULL; owned */
+	struct tracedir_entry_vec VEC_BODY(struct tracedir_entry) captures;
+};
+
+int tracedir_open(const char *path, struct tracedir_index *index);
+void tracedir_index_release(struct tracedir_index *index);
+/* Read capture `id`; 0 or -errno with a message recorded. Every byte is checked. */
+int tracedir_read(const struct tracedir_index *index, unsigned int id, struct capture *capture);
+
+#endif
