@@ -8,7 +8,9 @@
 #
 # Sources are found by wildcard: a new file needs no line here.
 
-CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
 ARCH ?= x86_64
@@ -27,7 +29,7 @@ PACKAGES := libelf libdw libzstd zlib libbpf jansson zydis
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c17 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -Isrc -Isrc/arch -Iinclude -I$(B)/gen \
+ALL_CFLAGS = -std=c17 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -Isrc -Iinclude -I$(B)/gen \
 	$(LIB_CFLAGS) -MMD -MP
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS)
 LDLIBS = $(B)/libchop.a $(LIB_LIBS) -lm -lpthread
@@ -115,7 +117,7 @@ check:
 	@$(MAKE) --no-print-directory -j2 check-built
 
 check-built: all $(UNIT) $(PROG)
-	@tests/run.sh $(B)
+	@tests/run.sh $(B) $(ONLY)
 
 bench:
 	@mk/deps.sh build test bench
@@ -126,11 +128,10 @@ lint: format-check
 	mk/check-layers.sh
 	mk/check-style.sh
 
-FORMATTED = $(shell git ls-files '*.c' '*.h' | grep -v '^tests/prog/')
 format:
-	clang-format -i $(FORMATTED)
+	mk/check-format.sh -i
 format-check:
-	clang-format --dry-run -Werror $(FORMATTED)
+	mk/check-format.sh
 
 clean:
 	rm -rf build
