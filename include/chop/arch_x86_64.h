@@ -12,6 +12,10 @@ struct chop_regs {
 };
 _Static_assert(sizeof(struct chop_regs) == 27 * 8, "register layout is an ABI");
 
+/* e_machine of an ELF file of this architecture (EM_X86_64), and its usual name. */
+#define CHOP_ELF_MACHINE      62
+#define CHOP_ELF_MACHINE_NAME "x86-64"
+
 /* Largest extended state (NT_X86_XSTATE, AMX included) that formats make room for. */
 #define CHOP_XSTATE_MAX 16384
 

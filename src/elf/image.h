@@ -20,11 +20,13 @@ struct image_segment { /* a PT_LOAD */
 enum symbol_kind { SYMBOL_FUNCTION, SYMBOL_IFUNC, SYMBOL_DATA, SYMBOL_TLS, SYMBOL_OTHER };
 
 struct symbol {
-	const char *name; /* without version; valid while the image is open */
-	uint64_t address; /* 0 and undefined symbols are not listed */
-	uint64_t size;	  /* as the table says; may be 0 */
+	const char *name;    /* without version; valid while the image is open */
+	const char *version; /* "GLIBC_2.14", or NULL */
+	uint64_t address;    /* 0 and undefined symbols are not listed; an offset for TLS */
+	uint64_t size;	     /* as the table says; may be 0 */
 	enum symbol_kind kind;
 	bool global, weak, dynamic; /* dynamic: from .dynsym */
+	bool hidden;		    /* an old version: name@VERSION, not name@@VERSION */
 };
 
 struct image {
@@ -35,7 +37,10 @@ struct image {
 	uint8_t build_id[64];
 	size_t build_id_size; /* 0 when there is none */
 	struct image_segment_vec VEC_BODY(struct image_segment) segments;
-	/* .symtab and .dynsym merged, sorted by address, each name once an address. */
+	/*
+	 * .symtab and .dynsym merged, sorted by address; at one address each name once for
+	 * every version it has.
+	 */
 	struct symbol_vec VEC_BODY(struct symbol) symbols;
 	struct image_file *file; /* private to src/elf */
 };
@@ -48,8 +53,9 @@ void image_close(struct image *image);
 #define cleanup_image __attribute__((cleanup(image_close)))
 
 /*
- * The symbol of that name, functions before others, global before local. NULL when there
- * is none; when several functions share a local name, *others receives how many more.
+ * The symbol of that name (also NAME@VERSION), functions before others, global before
+ * local, default version before old ones. NULL when there is none; when several functions
+ * share a local name, *others (may be NULL) receives how many more.
  */
 const struct symbol *image_find(const struct image *image, const char *name, size_t *others);
 /* The function symbol that covers an address (by size, or up to the next), or NULL. */
