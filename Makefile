@@ -2,9 +2,13 @@
 #
 # make          build/chop and its links
 # make demo     install what is missing, build, cut a region out of xz, verify it
-# make check    install what is missing, build, run all tests
+# make check    install what is missing, build, run all tests; ONLY="WORD..." for some
 # make bench    print the figures, side by side with their baselines
+# make fuzz     fuzz each target for FUZZ_SECONDS (60); ONLY="NAME..." for some
+# make lint     formatting, layers, house rules, clang; make format formats
+# make install  to $(DESTDIR)$(PREFIX); make uninstall
 # make SAN=1    the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build/san
+# make deps     install what is missing to build, test, demonstrate and measure
 #
 # Sources are found by wildcard: a new file needs no line here.
 
@@ -13,9 +17,18 @@ CC := gcc
 endif
 CLANG ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool /sbin/bpftool) bpftool)
+SCDOC ?= scdoc
 ARCH ?= x86_64
 PREFIX ?= /usr/local
 DESTDIR ?=
+FUZZ_SECONDS ?= 60
+
+# One short line for each thing that is built; V=1 shows the commands.
+ifdef V
+run = $(2)
+else
+run = @printf '  %-8s %s\n' '$(1)' '$@'; $(2)
+endif
 
 ifdef SAN
 B := build/san
@@ -29,13 +42,17 @@ PACKAGES := libelf libdw libzstd zlib libbpf jansson zydis
 
 WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes
 CFLAGS ?= -O2 -g
-ALL_CFLAGS = -std=c17 $(WARN) $(CFLAGS) $(SANFLAGS) -D_GNU_SOURCE -Isrc -Iinclude -I$(B)/gen \
-	$(LIB_CFLAGS) -MMD -MP
+COMMON_CFLAGS = -std=c17 $(WARN) -D_GNU_SOURCE -Isrc -Iinclude -I$(B)/gen $(LIB_CFLAGS)
+ALL_CFLAGS = $(COMMON_CFLAGS) $(CFLAGS) $(SANFLAGS) -MMD -MP
+AS_CFLAGS = -D__ASSEMBLY__ -Isrc -Iinclude -I$(B)/gen -MMD -MP
 ALL_LDFLAGS = $(LDFLAGS) $(SANFLAGS)
 LDLIBS = $(B)/libchop.a $(LIB_LIBS) -lm -lpthread
 
-# Written by mk/config.sh: LIB_CFLAGS, LIB_LIBS, HAVE_BPF.
--include $(B)/config.mk
+# Written by mk/config.sh: LIB_CFLAGS, LIB_LIBS, HAVE_BPF, HAVE_FUZZER. Not needed to install
+# what it probes for, nor to clean up.
+ifneq ($(filter-out deps demo check bench fuzz clean format lint,$(or $(MAKECMDGOALS),all)),)
+include $(B)/config.mk
+endif
 
 SRC := $(filter-out src/main.c src/arch/%,$(wildcard src/*/*.c)) \
 	$(wildcard src/arch/*.c src/arch/$(ARCH)/*.c src/arch/$(ARCH)/*.S) $(wildcard src/*/*.S)
@@ -44,24 +61,29 @@ UNIT := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/*_test
 PROG := $(patsubst tests/prog/%.c,$(B)/tests/prog/%,$(wildcard tests/prog/*.c)) \
 	$(patsubst tests/prog/%.cc,$(B)/tests/prog/%,$(wildcard tests/prog/*.cc))
 BENCH := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
+# Fuzz targets have sanitizers of their own.
+FUZZ := $(if $(SAN),,$(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c)))
+MAN := $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 LINKS := $(shell awk -F'[ \t]*[|][ \t]*' '!/^\#/ && NF >= 4 && $$2 != "-" { gsub(",", " ", $$2); print $$2 }' commands.txt)
+COMPLETIONS := $(B)/completion/chop.bash $(B)/completion/_chop
 
-.PHONY: all deps demo check check-built bench lint format format-check install clean man fuzz corpus
+.PHONY: all all-tests deps demo check bench lint format clean man fuzz fuzz-built corpus \
+	clang-check completions install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
 all: $(B)/chop $(addprefix $(B)/,$(LINKS))
 
 $(B)/config.mk: mk/config.sh mk/packages.txt
 	@mkdir -p $(@D)
-	mk/config.sh "$(PACKAGES)" "$(CC)" "$(CLANG)" "$(BPFTOOL)" >$@
+	$(call run,PROBE,mk/config.sh "$(PACKAGES)" "$(CC)" "$(CLANG)" "$(BPFTOOL)" >$@)
 
 $(B)/gen/commands.inc: commands.txt mk/commands.awk
 	@mkdir -p $(@D)
-	awk -f mk/commands.awk commands.txt >$@
+	$(call run,GEN,awk -f mk/commands.awk commands.txt >$@)
 
 $(B)/gen/version.h: mk/version.txt
 	@mkdir -p $(@D)
-	echo '#define CHOP_VERSION "$(VERSION)"' >$@
+	@echo '#define CHOP_VERSION "$(VERSION)"' >$@
 
 # Modules add their own generated files and special rules here.
 -include $(wildcard mk/rules/*.mk)
@@ -70,70 +92,142 @@ GEN += $(B)/gen/commands.inc $(B)/gen/version.h
 
 $(B)/%.o: %.c | $(GEN)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -c $< -o $@
+	$(call run,CC,$(CC) $(ALL_CFLAGS) -c $< -o $@)
 
 $(B)/%.o: %.S | $(GEN)
 	@mkdir -p $(@D)
-	$(CC) -D__ASSEMBLY__ -Isrc -Iinclude -I$(B)/gen -MMD -MP -c $< -o $@
+	$(call run,AS,$(CC) $(AS_CFLAGS) -c $< -o $@)
 
 $(B)/libchop.a: $(OBJ)
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(call run,AR,$(AR) rcs $@ $^)
 
 $(B)/chop: $(B)/src/main.o $(B)/libchop.a
-	$(CC) $(ALL_LDFLAGS) $< $(LDLIBS) -o $@
+	$(call run,LINK,$(CC) $(ALL_LDFLAGS) $< $(LDLIBS) -o $@)
 
 $(addprefix $(B)/,$(LINKS)): $(B)/chop
-	ln -sf chop $@
+	@ln -sf chop $@
+
+# -- tests -----------------------------------------------------------------------------
 
 $(B)/tests/unit/%: tests/unit/%.c $(B)/libchop.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -Itests/unit $(ALL_LDFLAGS) $< $(LDLIBS) -lcmocka $($*-LIBS) -o $@
+	$(call run,TEST,$(CC) $(ALL_CFLAGS) -Itests/unit $(ALL_LDFLAGS) $< $(LDLIBS) -lcmocka $($*-LIBS) -o $@)
 
 # Target programs: plain C, flags of their own in a first line `// flags: ...`.
+PROG_CFLAGS = -g -O1 -Wall -Iinclude -MMD -MP -MF $@.d -MT $@ -o $@ $< \
+	$$(sed -n 's|^// flags: ||p;q' $<)
+
 $(B)/tests/prog/%: tests/prog/%.c
 	@mkdir -p $(@D)
-	$(CC) -g -O1 -Wall -Iinclude -MMD -MP -o $@ $< $$(sed -n 's,^// flags: ,,p;q' $<)
+	$(call run,PROG,$(CC) $(PROG_CFLAGS))
 
 $(B)/tests/prog/%: tests/prog/%.cc
 	@mkdir -p $(@D)
-	$(CXX) -g -O1 -Wall -Iinclude -MMD -MP -o $@ $< $$(sed -n 's,^// flags: ,,p;q' $<)
+	$(call run,PROG,$(CXX) $(PROG_CFLAGS))
 
 $(B)/bench/%: bench/%.c $(B)/libchop.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LDLIBS) -o $@
+	$(call run,BENCH,$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) $< $(LDLIBS) -o $@)
+
+# Fuzz targets: libFuzzer and a library of their own where clang has its runtime, else a
+# program that replays the corpus. Both take the same arguments from tests/fuzz/run.sh.
+ifdef HAVE_FUZZER
+FUZZ_CFLAGS = $(COMMON_CFLAGS) -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=undefined
+FUZZ_OBJ := $(patsubst $(B)/%,$(B)/fuzz/%,$(OBJ))
+
+$(B)/fuzz/%.o: %.c | $(GEN)
+	@mkdir -p $(@D)
+	$(call run,CLANG,$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@)
+
+$(B)/fuzz/%.o: %.S | $(GEN)
+	@mkdir -p $(@D)
+	$(call run,CLANG,$(CLANG) $(AS_CFLAGS) -c $< -o $@)
+
+$(B)/fuzz/libchop.a: $(FUZZ_OBJ)
+	@rm -f $@
+	$(call run,AR,$(AR) rcs $@ $^)
+
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(B)/fuzz/libchop.a
+	@mkdir -p $(@D)
+	$(call run,FUZZ,$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer -MMD -MP -MF $@.d -MT $@ $< \
+		$(B)/fuzz/libchop.a $(LIB_LIBS) -lm -lpthread -o $@)
+else
+$(B)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c tests/fuzz/replay.c $(B)/libchop.a
+	@mkdir -p $(@D)
+	$(call run,FUZZ,$(CC) $(COMMON_CFLAGS) $(CFLAGS) $(ALL_LDFLAGS) $< tests/fuzz/replay.c \
+		$(LDLIBS) -o $@)
+endif
+
+# Everything once more by clang, without code, as errors.
+clang-check: $(GEN)
+	@for file in src/main.c $(filter %.c,$(SRC)) $(wildcard tests/unit/*.c bench/*.c); do \
+		$(CLANG) $(COMMON_CFLAGS) -Itests/unit -Werror -fsyntax-only $$file || exit 1; \
+	done
+
+# -- documentation, completion, installation ---------------------------------------------
+
+$(B)/man/%: docs/%.scd
+	@mkdir -p $(@D)
+	$(call run,MAN,$(SCDOC) <$< >$@)
+
+man: $(MAN)
+
+# From commands.txt and what each command says of its options.
+$(B)/completion/%: mk/completions.sh $(B)/chop commands.txt
+	@mkdir -p $(@D)
+	$(call run,GEN,mk/completions.sh $(B)/chop $* >$@)
+
+completions: $(COMPLETIONS)
+
+include mk/install.mk
+
+# -- what people call; these install what they need first ----------------------------------
 
 deps:
-	@mk/deps.sh build
+	@mk/deps.sh build test demo bench
+
+# What fails to build says so; a build that works is not worth three screens of text.
+BUILD_QUIETLY = log=$$(mktemp) && $(MAKE) --no-print-directory $(1) >$$log 2>&1 || \
+	{ cat $$log; rm -f $$log; exit 1; }; rm -f $$log
+JOBS = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
 
 demo:
 	@mk/deps.sh build demo
-	@$(MAKE) --no-print-directory -j2 all >build-demo.log 2>&1 || { cat build-demo.log; rm -f build-demo.log; exit 1; }
-	@rm -f build-demo.log
+	@$(call BUILD_QUIETLY,$(JOBS) all)
 	@examples/demo.sh $(B)
 
 check:
 	@mk/deps.sh build test
-	@$(MAKE) --no-print-directory -j2 check-built
-
-check-built: all $(UNIT) $(PROG)
+	@$(MAKE) --no-print-directory $(JOBS) all-tests
 	@tests/run.sh $(B) $(ONLY)
+
+all-tests: all $(UNIT) $(PROG) $(FUZZ) $(MAN) $(COMPLETIONS)
 
 bench:
 	@mk/deps.sh build test bench
-	@$(MAKE) --no-print-directory -j2 all $(PROG) $(BENCH)
+	@$(call BUILD_QUIETLY,$(JOBS) all $(PROG) $(BENCH))
 	@bench/run.sh $(B)
 
-lint: format-check
+fuzz:
+	@mk/deps.sh build test
+	@$(MAKE) --no-print-directory $(JOBS) fuzz-built
+
+fuzz-built: $(FUZZ)
+	@tests/fuzz/run.sh $(B) --seconds $(FUZZ_SECONDS) $(or $(ONLY),$(patsubst $(B)/tests/fuzz/%_fuzz,%,$(FUZZ)))
+
+lint:
+	@mk/deps.sh build test
+	mk/check-format.sh
 	mk/check-layers.sh
 	mk/check-style.sh
+	@$(MAKE) --no-print-directory clang-check
 
 format:
 	mk/check-format.sh -i
-format-check:
-	mk/check-format.sh
 
 clean:
 	rm -rf build
 
--include $(OBJ:.o=.d) $(B)/src/main.d $(addsuffix .d,$(UNIT) $(PROG) $(BENCH))
+-include $(OBJ:.o=.d) $(B)/src/main.d $(addsuffix .d,$(UNIT) $(PROG) $(BENCH) $(FUZZ)) $(FUZZ_OBJ:.o=.d)

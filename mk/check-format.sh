@@ -12,8 +12,13 @@ if [ "$version" != 14 ]; then
 	echo "clang-format 14 is not installed"
 	exit 77
 fi
-mode='--dry-run -Werror'
-[ "${1:-}" = -i ] && mode=-i
+files=$(find src runtime bpf include tests/unit tests/fuzz bench -name '*.[ch]' 2>/dev/null | sort)
+if [ "${1:-}" = -i ]; then
+	echo "$files" | xargs "$name" -i
+	exit
+fi
 # shellcheck disable=SC2086
-find src runtime bpf include tests/unit tests/fuzz bench -name '*.[ch]' 2>/dev/null |
-	sort | xargs "$name" $mode
+bad=$("$name" --dry-run $files 2>&1 | sed -n 's/^\([^: ]*\):[0-9]*:[0-9]*: warning: .*/\1/p' | sort -u)
+[ -z "$bad" ] && exit 0
+printf '%s: not formatted; run `make format`\n' $bad
+exit 1

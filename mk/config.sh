@@ -34,6 +34,14 @@ if "$clang" -target bpf -O2 -c "$work/b.c" -o "$work/b.o" 2>/dev/null &&
    "$bpftool" version >/dev/null 2>&1; then
 	have_bpf=1
 fi
+# libFuzzer comes with clang's runtime, which is a package of its own.
+have_fuzzer=
+echo 'int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n);
+int LLVMFuzzerTestOneInput(const unsigned char *d, unsigned long n) { return d && n && 0; }' >"$work/f.c"
+if "$clang" -fsanitize=fuzzer,address,undefined "$work/f.c" -o "$work/f" 2>/dev/null; then
+	have_fuzzer=1
+fi
 echo "LIB_CFLAGS :=$cflags"
 echo "LIB_LIBS :=$libs"
 echo "HAVE_BPF := $have_bpf"
+echo "HAVE_FUZZER := $have_fuzzer"

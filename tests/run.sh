@@ -40,11 +40,13 @@ list_tests() {
 	echo "check/layers $TOP/mk/check-layers.sh"
 	echo "check/style $TOP/mk/check-style.sh"
 	echo "check/format $TOP/mk/check-format.sh"
+	echo "check/clang $TOP/mk/check-clang.sh"
 	for file in "$TOP"/tests/unit/*_test.c; do
 		name=$(basename "$file" .c)
 		echo "unit/${name%_test} $BUILD/tests/unit/$name"
 	done
 	for file in "$TOP"/tests/fuzz/*_fuzz.c; do
+		[[ $BUILD == */san ]] && break # they have sanitizers of their own
 		name=$(basename "$file" .c)
 		echo "fuzz/${name%_fuzz} $TOP/tests/fuzz/run.sh $BUILD ${name%_fuzz}"
 	done
@@ -163,7 +165,7 @@ total=${#names[@]}
 : >"$work/skips"
 for ((i = 0; i < total; i++)); do
 	# shellcheck disable=SC2086
-	run_one "${names[i]}" ${commands[i]} &
+	run_one "${names[i]}" ${commands[i]} 2>/dev/null &
 	running+=("${names[i]}")
 	while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do
 		wait -n

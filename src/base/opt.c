@@ -124,7 +124,7 @@ static int in_range(const struct opt *opt, uint64_t value, const char *text)
 static int store(const struct match *match, const char *text)
 {
 	void *field = (char *)match->base + match->opt->offset;
-	uint64_t *number = field;
+	uint64_t number = 0;
 	int error = 0;
 
 	switch (match->opt->type) {
@@ -140,22 +140,26 @@ static int store(const struct match *match, const char *text)
 	case OPT_TYPE_FRACTION:
 		return opt_fraction(text, field);
 	case OPT_TYPE_NUMBER:
-		error = opt_number(text, number);
+		error = opt_number(text, &number);
 		break;
 	case OPT_TYPE_ADDRESS:
-		error = opt_address(text, number);
+		error = opt_address(text, &number);
 		break;
 	case OPT_TYPE_TIME:
-		error = opt_time(text, number);
+		error = opt_time(text, &number);
 		break;
 	case OPT_TYPE_SIZE:
-		error = opt_size(text, number);
+		error = opt_size(text, &number);
 		break;
 	case OPT_TYPE_END:
 	case OPT_TYPE_HEADING:
 		break;
 	}
-	return error ? error : in_range(match->opt, *number, text);
+	if (!error)
+		error = in_range(match->opt, number, text);
+	if (!error)
+		*(uint64_t *)field = number;
+	return error;
 }
 
 /* Give the matched option its value, taking the next word where it needs one. */

@@ -9,36 +9,33 @@
 #include "base/alloc.h"
 #include "base/err.h"
 
-static int whole(const char *text, int base, uint64_t *value, const char **end)
+/* Values are only written when all of the text was understood. */
+static int whole(const char *text, int base, uint64_t *value)
 {
+	unsigned long long number;
 	char *stop;
 
 	/* strtoull takes signs and blanks; we do not. */
 	if (!isxdigit((unsigned char)text[0]))
 		return -EINVAL;
 	errno = 0;
-	*value = strtoull(text, &stop, base);
-	if (errno || stop == text)
+	number = strtoull(text, &stop, base);
+	if (errno || stop == text || *stop)
 		return -EINVAL;
-	*end = stop;
+	*value = number;
 	return 0;
 }
 
 int opt_number(const char *text, uint64_t *value)
 {
-	const char *end;
-	int base = !strncmp(text, "0x", 2) ? 16 : 10;
-
-	if (whole(text, base, value, &end) || *end)
+	if (whole(text, !strncmp(text, "0x", 2) ? 16 : 10, value))
 		return err_set(CHOP_USAGE, EINVAL, "'%s' is not a whole number", text);
 	return 0;
 }
 
 int opt_address(const char *text, uint64_t *value)
 {
-	const char *end;
-
-	if (whole(text, 16, value, &end) || *end)
+	if (whole(text, 16, value))
 		return err_set(CHOP_USAGE, EINVAL, "'%s' is not a hexadecimal address", text);
 	return 0;
 }
@@ -108,17 +105,19 @@ int opt_size(const char *text, uint64_t *bytes)
 
 int opt_fraction(const char *text, double *value)
 {
+	double number;
 	char *end;
 
 	errno = 0;
-	*value = strtod(text, &end);
+	number = strtod(text, &end);
 	if (end != text && !strcmp(end, "%")) {
-		*value /= 100;
+		number /= 100;
 		end++;
 	}
-	if (errno || end == text || *end || !(*value >= 0 && *value <= 1))
+	if (errno || end == text || *end || !(number >= 0 && number <= 1))
 		return err_set(CHOP_USAGE, EINVAL,
 			       "'%s' is not a fraction; use 0 to 1 or a percentage", text);
+	*value = number;
 	return 0;
 }
 

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: Apache-2.0
+# Installation: tool, its other names, manual pages, headers for other programs, completion.
+
+INSTALL ?= install
+BINDIR = $(DESTDIR)$(PREFIX)/bin
+MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
+INCLUDEDIR = $(DESTDIR)$(PREFIX)/include/chop
+BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+
+install: all $(MAN) $(COMPLETIONS)
+	$(INSTALL) -d $(BINDIR) $(MANDIR) $(INCLUDEDIR) $(BASHDIR) $(ZSHDIR)
+	$(INSTALL) -m 755 $(B)/chop $(BINDIR)/chop
+	for name in $(LINKS); do ln -sf chop $(BINDIR)/$$name || exit 1; done
+	$(INSTALL) -m 644 $(filter %.1,$(MAN)) $(MANDIR)
+	$(INSTALL) -m 644 include/chop/*.h $(INCLUDEDIR)
+	$(INSTALL) -m 644 $(B)/completions/chop.bash $(BASHDIR)/chop
+	$(INSTALL) -m 644 $(B)/completions/_chop $(ZSHDIR)/_chop
+
+uninstall:
+	rm -f $(BINDIR)/chop $(addprefix $(BINDIR)/,$(LINKS)) $(BASHDIR)/chop $(ZSHDIR)/_chop
+	rm -f $(addprefix $(MANDIR)/,$(notdir $(filter %.1,$(MAN))))
+	rm -f $(addprefix $(INCLUDEDIR)/,$(notdir $(wildcard include/chop/*.h)))
+	-rmdir $(INCLUDEDIR)
