@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The system-call log of a capture (N.sys): what every call and signal of a region did,
+ * in order, so that a replay gives the same results without executing anything.
+ *
+ * A file is a struct chop_syslog_header followed by the payload, which is stored as it is
+ * or as one zstd frame (CHOP_SYSLOG_ZSTD). The payload is a sequence of records, each
+ *
+ *	struct chop_event
+ *	struct chop_event_range inputs[event.inputs]	what the call read, hashed together
+ *	{ struct chop_event_range, bytes, padding to 8 } x event.writes
+ *							what the kernel wrote
+ *	struct chop_event_signal			only for CHOP_EVENT_SIGNAL
+ *	xstate bytes, padding to 8			xstate_size of it
+ *
+ * Little-endian, every record starts at a multiple of 8. The same payload is embedded
+ * uncompressed in snippets, whose runtime walks it; readers must not trust any field:
+ * chop_event_next() below checks the bounds of one record.
+ */
+#ifndef CHOP_SYSLOG_H
+#define CHOP_SYSLOG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <chop/arch.h>
+
+#define CHOP_SYSLOG_MAGIC   "CHOPSYS" /* 8 bytes with the NUL */
+#define CHOP_SYSLOG_VERSION 1
+#define CHOP_SYSLOG_ZSTD    1u /* header flag: the payload is one zstd frame */
+
+struct chop_syslog_header {
+	char magic[8];
+	uint32_t version;
+	uint32_t flags;
+	uint64_t events;       /* number of records */
+	uint64_t payload_size; /* bytes of the payload, uncompressed */
+	uint64_t stored_size;  /* bytes that follow in the file */
+	uint64_t hash;	       /* XXH64, seed 0, of the uncompressed payload */
+};
+_Static_assert(sizeof(struct chop_syslog_header) == 48, "file format");
+
+enum chop_event_kind {
+	CHOP_EVENT_CALL = 1,   /* a system call */
+	CHOP_EVENT_SIGNAL = 2, /* a signal delivered to a handler */
+	CHOP_EVENT_TSC = 3,    /* rdtsc, rdtscp: result is the counter, args[0] is TSC_AUX */
+	CHOP_EVENT_CPUID = 4,  /* args 0-1: leaf, subleaf; args 2-5: eax ebx ecx edx */
+};
+
+enum chop_event_flag {
+	/* Executed again at replay, at the recorded address (memory management). */
+	CHOP_EVENT_EXECUTE = 1 << 0,
+	/* The region ends in this call; it never returned. */
+	CHOP_EVENT_LAST = 1 << 1,
+	/* Output for people: a write to standard output or error (--show-output). */
+	CHOP_EVENT_OUTPUT = 1 << 2,
+	/* Written bytes were found by write tracking, not by the table. */
+	CHOP_EVENT_TRACKED = 1 << 3,
+};
+
+struct chop_event {
+	uint32_t size;	     /* of the whole record, a multiple of 8 */
+	uint16_t kind;	     /* enum chop_event_kind */
+	uint16_t flags;	     /* enum chop_event_flag */
+	uint32_t thread;     /* thread id at capture */
+	int32_t number;	     /* system call or signal number */
+	uint64_t args[6];    /* as in the registers at the call */
+	int64_t result;	     /* value returned: -4095..-1 is -errno */
+	uint64_t ip;	     /* address of the instruction that made the call */
+	uint64_t input_hash; /* chop_hash of the inputs, chained in order from seed 0 */
+	uint32_t inputs;
+	uint32_t writes;
+};
+_Static_assert(sizeof(struct chop_event) == 96, "file format");
+
+struct chop_event_range {
+	uint64_t address, size; /* bytes of the program's memory */
+};
+
+/* Where the program was and goes on when a handler is entered. */
+struct chop_event_signal {
+	struct chop_regs at;  /* registers the signal interrupted */
+	struct chop_regs to;  /* registers at the handler's first instruction */
+	uint64_t xstate_size; /* bytes of extended state that follow, 0 for unchanged */
+};
+
+/* A walk over the parts of one record. */
+struct chop_event_parts {
+	const struct chop_event_range *inputs;
+	const uint8_t *writes; /* first write: range, then bytes */
+	const struct chop_event_signal *signal;
+	const uint8_t *xstate;
+};
+
+#define CHOP_EVENT_ALIGN(size) (((size) + 7) & ~(uint64_t)7)
+
+/*
+ * Check the record at `payload + *offset` and advance *offset past it. NULL at the end
+ * (*offset == size) and on damage (*offset is left where it was).
+ */
+static inline const struct chop_event *chop_event_next(const uint8_t *payload, uint64_t size,
+						       uint64_t *offset,
+						       struct chop_event_parts *parts)
+{
+	const struct chop_event *event = (const void *)(payload + *offset);
+	uint64_t left = size - *offset, used = sizeof(*event);
+
+	if (*offset > size || left < sizeof(*event) || event->size > left || event->size % 8 ||
+	    event->size < sizeof(*event))
+		return NULL;
+	left = event->size;
+	parts->inputs = (const void *)((const uint8_t *)event + used);
+	if (event->inputs > (left - used) / sizeof(struct chop_event_range))
+		return NULL;
+	used += event->inputs * sizeof(struct chop_event_range);
+	parts->writes = (const uint8_t *)event + used;
+	for (uint32_t i = 0; i < event->writes; i++) {
+		const struct chop_event_range *range =
+			(const void *)((const uint8_t *)event + used);
+
+		if (left - used < sizeof(*range) || range->size > left - used - sizeof(*range))
+			return NULL;
+		used += sizeof(*range) + CHOP_EVENT_ALIGN(range->size);
+		if (used > left)
+			return NULL;
+	}
+	parts->signal = NULL;
+	parts->xstate = NULL;
+	if (event->kind == CHOP_EVENT_SIGNAL) {
+		parts->signal = (const void *)((const uint8_t *)event + used);
+		if (left - used < sizeof(*parts->signal) ||
+		    parts->signal->xstate_size > left - used - sizeof(*parts->signal))
+			return NULL;
+		used += sizeof(*parts->signal);
+		parts->xstate = (const uint8_t *)event + used;
+		used += CHOP_EVENT_ALIGN(parts->signal->xstate_size);
+	}
+	if (used != left)
+		return NULL;
+	*offset += left;
+	return event;
+}
+
+/* The write after `range`, for loops over parts.writes. */
+static inline const struct chop_event_range *
+chop_event_write_after(const struct chop_event_range *range)
+{
+	return (const void *)((const uint8_t *)(range + 1) + CHOP_EVENT_ALIGN(range->size));
+}
+
+#endif

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "store/syslog.h"
+
+#include <errno.h>
+#include <string.h>
+#include <zstd.h>
+
+#include <chop/hash.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/io.h"
+
+/* A log this large is damage, not data: refuse before allocating. */
+#define PAYLOAD_MAX (1ULL << 36)
+
+void syslog_release(struct syslog *log)
+{
+	buf_release(&log->payload);
+	*log = (struct syslog){ 0 };
+}
+
+static struct chop_event *current(struct syslog *log)
+{
+	return (struct chop_event *)(log->payload.data + log->open);
+}
+
+void syslog_begin(struct syslog *log, const struct chop_event *event)
+{
+	log->open = log->payload.length;
+	buf_add(&log->payload, event, sizeof(*event));
+	current(log)->inputs = 0;
+	current(log)->writes = 0;
+	current(log)->input_hash = 0;
+}
+
+void syslog_input(struct syslog *log, uint64_t address, const void *bytes, uint64_t size)
+{
+	struct chop_event_range range = { address, size };
+
+	current(log)->input_hash = chop_hash(bytes, size, current(log)->input_hash);
+	current(log)->inputs++;
+	buf_add(&log->payload, &range, sizeof(range));
+}
+
+void syslog_write(struct syslog *log, uint64_t address, const void *bytes, uint64_t size)
+{
+	struct chop_event_range range = { address, size };
+
+	current(log)->writes++;
+	buf_add(&log->payload, &range, sizeof(range));
+	buf_add(&log->payload, bytes, size);
+	buf_align(&log->payload, 8);
+}
+
+void syslog_signal(struct syslog *log, const struct chop_event_signal *signal, const void *xstate)
+{
+	buf_add(&log->payload, signal, sizeof(*signal));
+	buf_add(&log->payload, xstate, signal->xstate_size);
+	buf_align(&log->payload, 8);
+}
+
+void syslog_end(struct syslog *log)
+{
+	current(log)->size = (uint32_t)(log->payload.length - log->open);
+	log->events++;
+}
+
+void syslog_cancel(struct syslog *log)
+{
+	log->payload.length = log->open;
+}
+
+static int save_compressed(const struct syslog *log, struct chop_syslog_header *header, int fd)
+{
+	size_t bound = ZSTD_compressBound(log->payload.length);
+	cleanup_free void *packed = malloc(bound);
+	size_t size;
+	int error;
+
+	if (!packed)
+		return -ENOMEM;
+	size = ZSTD_compress(packed, bound, log->payload.data, log->payload.length, 1);
+	if (ZSTD_isError(size))
+		return -EIO;
+	header->stored_size = size;
+	error = io_write(fd, header, sizeof(*header));
+	return error ? error : io_write(fd, packed, size);
+}
+
+int syslog_save(const struct syslog *log, int fd, bool compress)
+{
+	struct chop_syslog_header header = {
+		.magic = CHOP_SYSLOG_MAGIC,
+		.version = CHOP_SYSLOG_VERSION,
+		.flags = compress ? CHOP_SYSLOG_ZSTD : 0,
+		.events = log->events,
+		.payload_size = log->payload.length,
+		.stored_size = log->payload.length,
+		.hash = chop_hash(buf_text(&log->payload), log->payload.length, 0),
+	};
+	int error;
+
+	if (compress)
+		return save_compressed(log, &header, fd);
+	error = io_write(fd, &header, sizeof(header));
+	return error ? error : io_write(fd, buf_text(&log->payload), log->payload.length);
+}
+
+static int check_header(const struct chop_syslog_header *header, size_t size, const char *name)
+{
+	if (size < sizeof(*header) ||
+	    memcmp(header->magic, CHOP_SYSLOG_MAGIC, sizeof(header->magic)) != 0)
+		return err_set(CHOP_USAGE, EINVAL, "%s is not a system-call log", name);
+	if (header->version != CHOP_SYSLOG_VERSION)
+		return err_set(CHOP_USAGE, EINVAL,
+			       "%s has log version %u; this chop reads version %d", name,
+			       header->version, CHOP_SYSLOG_VERSION);
+	if (header->flags & ~CHOP_SYSLOG_ZSTD)
+		return err_set(CHOP_USAGE, EINVAL, "%s is damaged: unknown flags", name);
+	if (header->stored_size != size - sizeof(*header))
+		return err_set(CHOP_USAGE, EINVAL, "%s is cut short: %llu of %llu bytes", name,
+			       (unsigned long long)(size - sizeof(*header)),
+			       (unsigned long long)header->stored_size);
+	if (header->payload_size > PAYLOAD_MAX ||
+	    (!(header->flags & CHOP_SYSLOG_ZSTD) && header->payload_size != header->stored_size))
+		return err_set(CHOP_USAGE, EINVAL, "%s is damaged: impossible sizes", name);
+	return 0;
+}
+
+static int unpack(struct syslog *log, const struct chop_syslog_header *header)
+{
+	const void *stored = header + 1;
+	unsigned long long claimed;
+	size_t got;
+
+	if (!(header->flags & CHOP_SYSLOG_ZSTD)) {
+		buf_add(&log->payload, stored, header->stored_size);
+		return 0;
+	}
+	claimed = ZSTD_getFrameContentSize(stored, header->stored_size);
+	if (claimed != header->payload_size)
+		return -EINVAL;
+	got = ZSTD_decompress(buf_reserve(&log->payload, claimed), claimed, stored,
+			      header->stored_size);
+	if (ZSTD_isError(got) || got != claimed)
+		return -EINVAL;
+	log->payload.length = got;
+	return 0;
+}
+
+static int check_records(const struct syslog *log, uint64_t events)
+{
+	const uint8_t *payload = (const uint8_t *)buf_text(&log->payload);
+	struct chop_event_parts parts;
+	uint64_t offset = 0, count = 0;
+
+	while (chop_event_next(payload, log->payload.length, &offset, &parts))
+		count++;
+	return offset == log->payload.length && count == events ? 0 : -EINVAL;
+}
+
+int syslog_load(struct syslog *log, const void *data, size_t size, const char *name)
+{
+	struct chop_syslog_header header;
+	int error;
+
+	*log = (struct syslog){ 0 };
+	if (size >= sizeof(header))
+		memcpy(&header, data, sizeof(header));
+	error = check_header(&header, size, name);
+	if (error)
+		return error;
+	if (unpack(log, data) ||
+	    chop_hash(buf_text(&log->payload), log->payload.length, 0) != header.hash ||
+	    check_records(log, header.events)) {
+		syslog_release(log);
+		return err_set(CHOP_USAGE, EINVAL,
+			       "%s is damaged: its checksum or records do not fit", name);
+	}
+	log->events = header.events;
+	return 0;
+}

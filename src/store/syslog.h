@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The system-call log of a capture in memory, and the N.sys file. See chop/syslog.h. */
+#ifndef STORE_SYSLOG_H
+#define STORE_SYSLOG_H
+
+#include <stdbool.h>
+
+#include <chop/syslog.h>
+
+#include "base/buf.h"
+
+struct syslog {
+	struct buf payload; /* records as in the file */
+	uint64_t events;
+	size_t open; /* offset of the record being built */
+};
+#define cleanup_syslog __attribute__((cleanup(syslog_release)))
+
+void syslog_release(struct syslog *log);
+
+/*
+ * Build one record: begin, any number of inputs, any number of writes, for a signal
+ * its registers, then end. The event's size, counts and input_hash are filled in here.
+ * An input's bytes are hashed at once and not kept; writes are copied.
+ */
+void syslog_begin(struct syslog *log, const struct chop_event *event);
+void syslog_input(struct syslog *log, uint64_t address, const void *bytes, uint64_t size);
+void syslog_write(struct syslog *log, uint64_t address, const void *bytes, uint64_t size);
+void syslog_signal(struct syslog *log, const struct chop_event_signal *signal, const void *xstate);
+void syslog_end(struct syslog *log);
+/* Drop the record being built (a call that turned out to be restarted, say). */
+void syslog_cancel(struct syslog *log);
+
+/* Write to an open file; 0 or -errno. */
+int syslog_save(const struct syslog *log, int fd, bool compress);
+/*
+ * Read a whole file image. Every field is checked; 0, or -errno with a message that
+ * names `name`.
+ */
+int syslog_load(struct syslog *log, const void *data, size_t size, const char *name);
+
+#endif
