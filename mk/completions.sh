@@ -31,7 +31,7 @@ options() { # NAME
 }
 
 bash_completion() {
-	local name aliases names= all=chop
+	local name aliases names="" all=chop
 	while IFS='|' read -r name aliases _; do
 		names="$names $name"
 		all="$all ${aliases//,/ }"

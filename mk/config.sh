@@ -13,7 +13,8 @@ fail() {
 }
 
 command -v pkg-config >/dev/null 2>&1 || fail "pkg-config is missing"
-cflags= libs=
+cflags=''
+libs=''
 for package in $packages; do
 	case $package in
 	zydis)	# Debian's package has no .pc file

@@ -81,7 +81,9 @@ static int unknown(const char *name)
 			best = c;
 		}
 	}
-	if (best)
+	if (name[0] == '-')
+		log_error("unknown option %s before the command; options follow it", name);
+	else if (best)
 		log_error("no command '%s'; did you mean '%s'?", name, best->name);
 	else
 		log_error("no command '%s'; `chop --help` lists them", name);
@@ -91,8 +93,14 @@ static int unknown(const char *name)
 /* A full disk or closed pipe behind stdout must not look like success. */
 static int finish(int status)
 {
-	if (fflush(stdout) || ferror(stdout)) {
-		if (errno != EPIPE)
+	bool failed = ferror(stdout);
+
+	/* fclose, because some file systems tell of a full disk only then. */
+	errno = 0;
+	if (fclose(stdout) || failed) {
+		if (!errno)
+			log_error("cannot write to stdout");
+		else if (errno != EPIPE)
 			log_error("cannot write to stdout: %s", strerror(errno));
 		return status ? status : CHOP_USAGE;
 	}
@@ -116,6 +124,22 @@ static int run(const struct command *command, int argc, char **argv)
 	return finish(status);
 }
 
+/* `chop help`, `chop help COMMAND` */
+static int help(int argc, char **argv)
+{
+	const struct command *command = argc > 2 ? find(argv[2]) : NULL;
+
+	if (argc > 2 && !command)
+		return unknown(argv[2]);
+	if (command) {
+		char *words[] = { argv[2], "--help", NULL };
+
+		return run(command, 2, words);
+	}
+	print_help(stdout);
+	return finish(CHOP_OK);
+}
+
 int main(int argc, char **argv)
 {
 	const char *slash = argc ? strrchr(argv[0], '/') : NULL;
@@ -133,15 +157,9 @@ int main(int argc, char **argv)
 		printf("chop %s\n", CHOP_VERSION);
 		return finish(CHOP_OK);
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
-		if (argc > 2 && argv[1][0] == 'h' && find(argv[2])) {
-			char *help[] = { argv[2], "--help", NULL };
-
-			return run(find(argv[2]), 2, help);
-		}
-		print_help(stdout);
-		return finish(CHOP_OK);
-	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-help") || !strcmp(argv[1], "-h") ||
+	    !strcmp(argv[1], "help"))
+		return help(argc, argv);
 	command = find(argv[1]);
 	if (!command)
 		return unknown(argv[1]);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/buf.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -23,6 +24,8 @@ char *buf_reserve(struct buf *buf, size_t extra)
 {
 	size_t need = buf->length + extra + 1;
 
+	if (need <= buf->length)
+		need = SIZE_MAX; /* cannot be had: aborts below instead of wrapping */
 	if (need > buf->capacity) {
 		size_t grown = buf->capacity + buf->capacity / 2;
 

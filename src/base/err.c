@@ -55,7 +55,9 @@ int err_context(int error, const char *fmt, ...)
 	va_start(args, fmt);
 	vsnprintf(context, sizeof(context), fmt, args);
 	va_end(args);
-	if (snprintf(joined, sizeof(joined), "%s: %s", context, last.message) > 0)
+	/* What failed recorded nothing: its errno is all there is to tell. */
+	if (snprintf(joined, sizeof(joined), "%s: %s", context,
+		     last.message[0] ? last.message : strerror(-error)) > 0)
 		memcpy(last.message, joined, sizeof(joined));
 	return error;
 }

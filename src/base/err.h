@@ -21,7 +21,10 @@ int err_set(enum chop_status status, int error, const char *fmt, ...)
 int err_sys(enum chop_status status, int error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Put "CONTEXT: " in front of the recorded message; returns error unchanged. */
+/*
+ * Put "CONTEXT: " in front of the recorded message (of strerror when nothing was recorded);
+ * returns error, 0 or a negative errno, unchanged.
+ */
 int err_context(int error, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The recorded message, or "" when there is none. Valid until the next err_ call. */
@@ -30,6 +33,7 @@ const char *err_message(void);
 /* Status recorded with the message; CHOP_USAGE when there is none. */
 enum chop_status err_status(void);
 
+/* Forget the message: whoever recovers from an error does, so that it is not told later. */
 void err_clear(void);
 
 #endif

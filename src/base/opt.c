@@ -2,6 +2,7 @@
 #include "base/opt.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -67,12 +68,17 @@ static bool find_name(struct parser *parser, const char *name, size_t length, st
 		match->opt = by_name(global_table, name, length);
 		match->base = &parser->globals;
 	}
-	if (match->opt || length < 4 || strncmp(name, "no-", 3))
-		return match->opt != NULL;
-	if (!find_name(parser, name + 3, length - 3, match) || match->opt->type != OPT_TYPE_FLAG)
+	return match->opt != NULL;
+}
+
+/* The same for -no-NAME, which only flags have. */
+static bool find_negated(struct parser *parser, const char *name, size_t length,
+			 struct match *match)
+{
+	if (length < 4 || strncmp(name, "no-", 3))
 		return false;
 	match->negated = true;
-	return true;
+	return find_name(parser, name + 3, length - 3, match) && match->opt->type == OPT_TYPE_FLAG;
 }
 
 static bool find_letter(struct parser *parser, char letter, struct match *match)
@@ -99,15 +105,22 @@ static void suggest_from(const struct opt *table, const char *word, const char *
 	}
 }
 
-static int unknown(struct parser *parser, const char *word)
+/* The long option that a word without dashes and value was probably meant to be, or NULL. */
+static const char *suggestion(struct parser *parser, const char *plain)
 {
-	cleanup_free char *name = xstrndup(word, strcspn(word, "="));
-	const char *plain = name + strspn(name, "-");
 	unsigned int distance = strlen(plain) > 4 ? 3 : 2;
 	const char *best = NULL;
 
 	suggest_from(parser->spec->options, plain, &best, &distance);
 	suggest_from(global_table, plain, &best, &distance);
+	return best;
+}
+
+static int unknown(struct parser *parser, const char *word)
+{
+	cleanup_free char *name = xstrndup(word, strcspn(word, "="));
+	const char *best = suggestion(parser, name + strspn(name, "-"));
+
 	if (best)
 		return err_set(CHOP_USAGE, EINVAL, "unknown option %s; did you mean --%s?", name,
 			       best);
@@ -116,9 +129,16 @@ static int unknown(struct parser *parser, const char *word)
 
 static int in_range(const struct opt *opt, uint64_t value, const char *text)
 {
-	if (value < opt->min || (opt->max && value > opt->max))
-		return err_set(CHOP_USAGE, ERANGE, "%s is out of range", text);
-	return 0;
+	if (value >= opt->min && (!opt->max || value <= opt->max))
+		return 0;
+	/* Times and sizes were given with a unit; the bare limits would only confuse. */
+	if (opt->type != OPT_TYPE_NUMBER)
+		return err_set(CHOP_USAGE, ERANGE, "%s is too %s", text,
+			       value < opt->min ? "small" : "large");
+	if (!opt->max)
+		return err_set(CHOP_USAGE, ERANGE, "%s is less than %" PRIu64, text, opt->min);
+	return err_set(CHOP_USAGE, ERANGE, "%s is not in the range %" PRIu64 " to %" PRIu64, text,
+		       opt->min, opt->max);
 }
 
 static int store(const struct match *match, const char *text)
@@ -191,8 +211,12 @@ static int bundle(struct parser *parser, const char *word)
 
 		if (!find_letter(parser, *letter, &match))
 			return unknown(parser, word);
-		if (match.opt->type != OPT_TYPE_FLAG && letter[1])
+		if (match.opt->type != OPT_TYPE_FLAG && letter[1]) {
+			/* -outptu is a misspelt -output, not -o with the value utptu. */
+			if (letter == word + 1 && letter[2] && suggestion(parser, word + 1))
+				return unknown(parser, word);
 			match.value = letter + 1;
+		}
 		error = apply(parser, &match, shown);
 		if (error || match.opt->type != OPT_TYPE_FLAG)
 			return error;
@@ -206,7 +230,8 @@ static int option(struct parser *parser, const char *word)
 	size_t length = strcspn(name, "=");
 	struct match match = { 0 };
 
-	if (length > 1 && find_name(parser, name, length, &match)) {
+	if (length > 1 && (find_name(parser, name, length, &match) ||
+			   find_negated(parser, name, length, &match))) {
 		cleanup_free char *shown = xstrndup(word, (size_t)(name - word) + length);
 
 		match.value = name[length] ? name + length + 1 : NULL;

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,16 @@ static struct {
 	bool shown;
 	struct timespec last;
 } state = { .forced = -1 };
+
+/* A longer line would wrap and could not be taken away again. */
+static int columns(void)
+{
+	struct winsize size;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) || size.ws_col < 2)
+		return 80;
+	return size.ws_col;
+}
 
 static bool wanted(void)
 {
@@ -46,7 +57,7 @@ void progress_show(const char *fmt, ...)
 	length = vsnprintf(line, sizeof(line), fmt, args);
 	va_end(args);
 	if (length > 0)
-		state.shown = dprintf(STDERR_FILENO, "\r\033[K%s", line) > 0;
+		state.shown = dprintf(STDERR_FILENO, "\r\033[K%.*s", columns() - 1, line) > 0;
 }
 
 void progress_clear(void)

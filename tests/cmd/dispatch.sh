@@ -13,6 +13,12 @@ expect_output ''
 expect_error_match '^Usage: chop COMMAND'
 expect_status 2 chop nonsense
 expect_one_error "no command 'nonsense'; .chop --help. lists them"
+expect_status 2 chop -v check
+expect_one_error 'unknown option -v before the command'
+expect_status 0 chop help check
+expect_match '^Usage: chop check'
+expect_status 2 chop help chek
+expect_one_error 'did you mean'
 expect_status 2 chop chek
 expect_one_error "no command 'chek'; did you mean 'check'"
 expect_status 2 chop check --jsno
