@@ -162,9 +162,9 @@ endif
 
 # Everything once more by clang, without code, as errors.
 clang-check: $(GEN)
-	@for file in src/main.c $(filter %.c,$(SRC)) $(wildcard tests/unit/*.c bench/*.c); do \
-		$(CLANG) $(COMMON_CFLAGS) -Itests/unit -Werror -fsyntax-only $$file || exit 1; \
-	done
+	@status=0; for file in src/main.c $(filter %.c,$(SRC)) $(wildcard tests/unit/*.c bench/*.c); do \
+		$(CLANG) $(COMMON_CFLAGS) -Itests/unit -Werror -fsyntax-only $$file || status=1; \
+	done; exit $$status
 
 # -- documentation, completion, installation ---------------------------------------------
 

@@ -59,7 +59,7 @@ static void reads_across_pieces(void **state)
 	assert_int_equal(pipe(ends), 0);
 	if (!fork()) {
 		for (int i = 0; i < 7; i++) {
-			if (write(ends[1], "abcdefg" + i, 1) < 0)
+			if (write(ends[1], &"abcdefg"[i], 1) < 0)
 				_exit(1);
 			usleep(2000);
 		}
