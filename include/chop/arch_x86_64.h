@@ -16,7 +16,32 @@ _Static_assert(sizeof(struct chop_regs) == 27 * 8, "register layout is an ABI");
 #define CHOP_ELF_MACHINE      62
 #define CHOP_ELF_MACHINE_NAME "x86-64"
 
+/*
+ * What a CPU can do: words of CPUID leaves (Intel SDM vol. 2A, CPUID) and XCR0, in this
+ * order in captures. 0 where the CPU has no such leaf.
+ */
+enum chop_cpu_word {
+	CHOP_CPU_SIGNATURE, /* leaf 1 eax: family, model, stepping */
+	CHOP_CPU_1_ECX,
+	CHOP_CPU_1_EDX,
+	CHOP_CPU_7_EBX,
+	CHOP_CPU_7_ECX,
+	CHOP_CPU_7_EDX,
+	CHOP_CPU_7_1_EAX, /* leaf 7, sub-leaf 1 */
+	CHOP_CPU_7_1_EDX,
+	CHOP_CPU_D_1_EAX, /* leaf 0xd, sub-leaf 1 */
+	CHOP_CPU_80000001_ECX,
+	CHOP_CPU_80000001_EDX,
+	CHOP_CPU_XCR0_LOW,
+	CHOP_CPU_XCR0_HIGH,
+	CHOP_CPU_WORDS = 16
+};
+
 /* Largest extended state (NT_X86_XSTATE, AMX included) that formats make room for. */
 #define CHOP_XSTATE_MAX 16384
+
+/* Its note in core files (NT_X86_XSTATE), and how much at its start is NT_FPREGSET. */
+#define CHOP_NT_XSTATE	 0x202
+#define CHOP_FPREGS_SIZE 512
 
 #endif

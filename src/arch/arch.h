@@ -38,6 +38,9 @@ extern const size_t arch_breakpoint_advance;
 /* Return address of the activation whose first instruction is next: where it is stored. */
 uint64_t arch_return_slot(const struct chop_regs *regs);
 
+/* What this CPU can do (enum chop_cpu_word): src/arch/x86_64/cpu.c. */
+void arch_cpu(uint32_t words[CHOP_CPU_WORDS]);
+
 /* -- extended state: src/arch/x86_64/xstate.c --------------------------------------- */
 
 /*

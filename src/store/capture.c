@@ -4,12 +4,14 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 
 void capture_init(struct capture *capture)
 {
 	*capture = (struct capture){ 0 };
+	arch_cpu(capture->cpu);
 }
 
 static void thread_state_release(struct thread_state *state)

@@ -71,7 +71,8 @@ struct capture {
 	struct thread_state entry, end;
 	uint64_t rseq_address; /* area the kernel writes at any time; 0 when none */
 	uint32_t rseq_size;
-	uint64_t duration_ns; /* wall time of the region under the back end */
+	uint64_t duration_ns;	      /* wall time of the region under the back end */
+	uint32_t cpu[CHOP_CPU_WORDS]; /* of the machine that captured; 0 when not known */
 	struct capture_page_vec VEC_BODY(struct capture_page) pages;	  /* sorted by address */
 	struct capture_mapping_vec VEC_BODY(struct capture_mapping) maps; /* sorted */
 	uint8_t *auxv; /* as /proc/PID/auxv; owned */
@@ -84,6 +85,7 @@ struct capture {
 	}) arenas;
 };
 
+/* Empty, captured on this machine. */
 void capture_init(struct capture *capture);
 void capture_release(struct capture *capture);
 #define cleanup_capture __attribute__((cleanup(capture_release)))
