@@ -3,8 +3,7 @@
  * The system-call log of a capture (N.sys): what every call and signal of a region did,
  * in order, so that a replay gives the same results without executing anything.
  *
- * A file is a struct chop_syslog_header followed by the payload, which is stored as it is
- * or as one zstd frame (CHOP_SYSLOG_ZSTD). The payload is a sequence of records, each
+ * A file is a struct chop_syslog_header followed by the payload, a sequence of records, each
  *
  *	struct chop_event
  *	struct chop_event_range inputs[event.inputs]	what the call read, hashed together
@@ -14,7 +13,7 @@
  *	xstate bytes, padding to 8			xstate_size of it
  *
  * Little-endian, every record starts at a multiple of 8. The same payload is embedded
- * uncompressed in snippets, whose runtime walks it; readers must not trust any field:
+ * in snippets, whose runtime walks it; readers must not trust any field:
  * chop_event_next() below checks the bounds of one record.
  */
 #ifndef CHOP_SYSLOG_H
@@ -27,18 +26,16 @@
 
 #define CHOP_SYSLOG_MAGIC   "CHOPSYS" /* 8 bytes with the NUL */
 #define CHOP_SYSLOG_VERSION 1
-#define CHOP_SYSLOG_ZSTD    1u /* header flag: the payload is one zstd frame */
 
 struct chop_syslog_header {
 	char magic[8];
 	uint32_t version;
-	uint32_t flags;
+	uint32_t reserved;     /* 0 */
 	uint64_t events;       /* number of records */
-	uint64_t payload_size; /* bytes of the payload, uncompressed */
-	uint64_t stored_size;  /* bytes that follow in the file */
-	uint64_t hash;	       /* XXH64, seed 0, of the uncompressed payload */
+	uint64_t payload_size; /* bytes that follow */
+	uint64_t hash;	       /* XXH64, seed 0, of the payload */
 };
-_Static_assert(sizeof(struct chop_syslog_header) == 48, "file format");
+_Static_assert(sizeof(struct chop_syslog_header) == 40, "file format");
 
 enum chop_event_kind {
 	CHOP_EVENT_CALL = 1,   /* a system call */

@@ -63,6 +63,21 @@ void buf_add_zeros(struct buf *buf, size_t count)
 	buf->length += count;
 }
 
+void buf_add_hex(struct buf *buf, const void *bytes, size_t count)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *at = buf_reserve(buf, count * 2);
+
+	for (size_t i = 0; i < count; i++) {
+		unsigned char byte = ((const unsigned char *)bytes)[i];
+
+		*at++ = digits[byte >> 4];
+		*at++ = digits[byte & 15];
+	}
+	*at = '\0';
+	buf->length += count * 2;
+}
+
 void buf_align(struct buf *buf, size_t alignment)
 {
 	buf_add_zeros(buf, -buf->length & (alignment - 1));

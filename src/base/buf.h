@@ -25,6 +25,8 @@ void buf_add(struct buf *buf, const void *data, size_t length);
 void buf_add_text(struct buf *buf, const char *text);
 void buf_add_char(struct buf *buf, char c);
 void buf_add_zeros(struct buf *buf, size_t count);
+/* Two lower-case digits a byte. */
+void buf_add_hex(struct buf *buf, const void *bytes, size_t count);
 /* Pad with zeros up to a multiple of `alignment` (a power of two). */
 void buf_align(struct buf *buf, size_t alignment);
 void buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

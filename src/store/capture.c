@@ -29,6 +29,7 @@ void capture_release(struct capture *capture)
 	free(capture->auxv);
 	thread_state_release(&capture->entry);
 	thread_state_release(&capture->end);
+	syslog_release(&capture->calls);
 	for (size_t i = 0; i < capture->maps.length; i++)
 		free(capture->maps.items[i].path);
 	for (size_t i = 0; i < capture->warnings.length; i++)

@@ -14,6 +14,7 @@
 #include <chop/arch.h>
 
 #include "base/vec.h"
+#include "store/syslog.h"
 
 /* One thread at one moment. */
 struct thread_state {
@@ -75,7 +76,8 @@ struct capture {
 	uint32_t cpu[CHOP_CPU_WORDS]; /* of the machine that captured; 0 when not known */
 	struct capture_page_vec VEC_BODY(struct capture_page) pages;	  /* sorted by address */
 	struct capture_mapping_vec VEC_BODY(struct capture_mapping) maps; /* sorted */
-	uint8_t *auxv; /* as /proc/PID/auxv; owned */
+	struct syslog calls; /* what its system calls and signals did, in order */
+	uint8_t *auxv;	     /* as /proc/PID/auxv; owned */
 	size_t auxv_size;
 	struct warning_vec VEC_BODY(char *) warnings; /* sentences; owned */
 	/* Memory the page pointers point into: freed with the capture. */

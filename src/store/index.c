@@ -8,7 +8,7 @@
 #include "base/alloc.h"
 #include "version.h"
 
-const char *const index_member_names[MEMBERS] = { "core", "end.core", "maps", "first" };
+const char *const index_member_names[MEMBERS] = { "core", "end.core", "maps", "first", "sys" };
 
 /* JSON texts are UTF-8; paths are bytes. What does not fit becomes '?'. */
 static json_t *text(const char *bytes)

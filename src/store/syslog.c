@@ -3,16 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <zstd.h>
 
 #include <chop/hash.h>
 
-#include "base/alloc.h"
 #include "base/err.h"
-#include "base/io.h"
-
-/* A log this large is damage, not data: refuse before allocating. */
-#define PAYLOAD_MAX (1ULL << 36)
 
 void syslog_release(struct syslog *log)
 {
@@ -71,40 +65,18 @@ void syslog_cancel(struct syslog *log)
 	log->payload.length = log->open;
 }
 
-static int save_compressed(const struct syslog *log, struct chop_syslog_header *header, int fd)
-{
-	size_t bound = ZSTD_compressBound(log->payload.length);
-	cleanup_free void *packed = malloc(bound);
-	size_t size;
-	int error;
-
-	if (!packed)
-		return -ENOMEM;
-	size = ZSTD_compress(packed, bound, log->payload.data, log->payload.length, 1);
-	if (ZSTD_isError(size))
-		return -EIO;
-	header->stored_size = size;
-	error = io_write(fd, header, sizeof(*header));
-	return error ? error : io_write(fd, packed, size);
-}
-
-int syslog_save(const struct syslog *log, int fd, bool compress)
+void syslog_image(const struct syslog *log, struct buf *image)
 {
 	struct chop_syslog_header header = {
 		.magic = CHOP_SYSLOG_MAGIC,
 		.version = CHOP_SYSLOG_VERSION,
-		.flags = compress ? CHOP_SYSLOG_ZSTD : 0,
 		.events = log->events,
 		.payload_size = log->payload.length,
-		.stored_size = log->payload.length,
 		.hash = chop_hash(buf_text(&log->payload), log->payload.length, 0),
 	};
-	int error;
 
-	if (compress)
-		return save_compressed(log, &header, fd);
-	error = io_write(fd, &header, sizeof(header));
-	return error ? error : io_write(fd, buf_text(&log->payload), log->payload.length);
+	buf_add(image, &header, sizeof(header));
+	buf_add(image, buf_text(&log->payload), log->payload.length);
 }
 
 static int check_header(const struct chop_syslog_header *header, size_t size, const char *name)
@@ -116,36 +88,10 @@ static int check_header(const struct chop_syslog_header *header, size_t size, co
 		return err_set(CHOP_USAGE, EINVAL,
 			       "%s has log version %u; this chop reads version %d", name,
 			       header->version, CHOP_SYSLOG_VERSION);
-	if (header->flags & ~CHOP_SYSLOG_ZSTD)
-		return err_set(CHOP_USAGE, EINVAL, "%s is damaged: unknown flags", name);
-	if (header->stored_size != size - sizeof(*header))
-		return err_set(CHOP_USAGE, EINVAL, "%s is cut short: %llu of %llu bytes", name,
-			       (unsigned long long)(size - sizeof(*header)),
-			       (unsigned long long)header->stored_size);
-	if (header->payload_size > PAYLOAD_MAX ||
-	    (!(header->flags & CHOP_SYSLOG_ZSTD) && header->payload_size != header->stored_size))
-		return err_set(CHOP_USAGE, EINVAL, "%s is damaged: impossible sizes", name);
-	return 0;
-}
-
-static int unpack(struct syslog *log, const struct chop_syslog_header *header)
-{
-	const void *stored = header + 1;
-	unsigned long long claimed;
-	size_t got;
-
-	if (!(header->flags & CHOP_SYSLOG_ZSTD)) {
-		buf_add(&log->payload, stored, header->stored_size);
-		return 0;
-	}
-	claimed = ZSTD_getFrameContentSize(stored, header->stored_size);
-	if (claimed != header->payload_size)
-		return -EINVAL;
-	got = ZSTD_decompress(buf_reserve(&log->payload, claimed), claimed, stored,
-			      header->stored_size);
-	if (ZSTD_isError(got) || got != claimed)
-		return -EINVAL;
-	log->payload.length = got;
+	if (header->payload_size != size - sizeof(*header))
+		return err_set(CHOP_USAGE, EINVAL, "%s is cut short or damaged: %llu of %llu bytes",
+			       name, (unsigned long long)(size - sizeof(*header)),
+			       (unsigned long long)header->payload_size);
 	return 0;
 }
 
@@ -171,7 +117,8 @@ int syslog_load(struct syslog *log, const void *data, size_t size, const char *n
 	error = check_header(&header, size, name);
 	if (error)
 		return error;
-	if (unpack(log, data) ||
+	buf_add(&log->payload, (const char *)data + sizeof(header), header.payload_size);
+	if (header.reserved ||
 	    chop_hash(buf_text(&log->payload), log->payload.length, 0) != header.hash ||
 	    check_records(log, header.events)) {
 		syslog_release(log);

@@ -3,8 +3,6 @@
 #ifndef STORE_SYSLOG_H
 #define STORE_SYSLOG_H
 
-#include <stdbool.h>
-
 #include <chop/syslog.h>
 
 #include "base/buf.h"
@@ -31,8 +29,8 @@ void syslog_end(struct syslog *log);
 /* Drop the record being built (a call that turned out to be restarted, say). */
 void syslog_cancel(struct syslog *log);
 
-/* Write to an open file; 0 or -errno. */
-int syslog_save(const struct syslog *log, int fd, bool compress);
+/* Append the file's bytes to `image`. */
+void syslog_image(const struct syslog *log, struct buf *image);
 /*
  * Read a whole file image. Every field is checked; 0, or -errno with a message that
  * names `name`.

@@ -127,11 +127,17 @@ static int write_first(struct member_writer *writer, const struct capture *captu
 	return member_write(writer, text.data, text.length);
 }
 
+static int write_calls(struct member_writer *writer, const struct capture *capture)
+{
+	cleanup_buf struct buf image = { 0 };
+
+	syslog_image(&capture->calls, &image);
+	return member_write(writer, image.data, image.length);
+}
+
 static int (*const write_member[MEMBERS])(struct member_writer *, const struct capture *) = {
-	[MEMBER_CORE] = write_entry,
-	[MEMBER_END] = write_end,
-	[MEMBER_MAPS] = write_maps,
-	[MEMBER_FIRST] = write_first,
+	[MEMBER_CORE] = write_entry,  [MEMBER_END] = write_end,	    [MEMBER_MAPS] = write_maps,
+	[MEMBER_FIRST] = write_first, [MEMBER_CALLS] = write_calls,
 };
 
 static int add_member(const struct tracedir *dir, const struct capture *capture,
@@ -175,6 +181,8 @@ int tracedir_add(struct tracedir *dir, const struct capture *capture)
 
 	if (has_order(capture))
 		wanted |= 1u << MEMBER_FIRST;
+	if (capture->calls.events)
+		wanted |= 1u << MEMBER_CALLS;
 	if (map_has(&dir->ids, capture->id))
 		return err_set(CHOP_USAGE, EEXIST, "%s has a capture %u already", dir->path,
 			       capture->id);

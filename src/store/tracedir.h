@@ -19,6 +19,7 @@ enum tracedir_member {
 	MEMBER_END,   /* N.end.core */
 	MEMBER_MAPS,  /* N.maps */
 	MEMBER_FIRST, /* N.first, when the order of first touches is known */
+	MEMBER_CALLS, /* N.sys, when there were system calls or signals */
 	MEMBERS
 };
 

@@ -118,12 +118,15 @@ static int read_end(const char *data, size_t size, const char *file, struct capt
 	return capture_core_read(data, size, file, CHOP_AT_END, capture);
 }
 
+static int read_calls(const char *data, size_t size, const char *file, struct capture *capture)
+{
+	return syslog_load(&capture->calls, data, size, file);
+}
+
 /* In the order of enum tracedir_member: the entry comes first. */
 static int (*const take_member[MEMBERS])(const char *, size_t, const char *, struct capture *) = {
-	[MEMBER_CORE] = read_entry,
-	[MEMBER_END] = read_end,
-	[MEMBER_MAPS] = maps_read,
-	[MEMBER_FIRST] = read_first,
+	[MEMBER_CORE] = read_entry,  [MEMBER_END] = read_end,	  [MEMBER_MAPS] = maps_read,
+	[MEMBER_FIRST] = read_first, [MEMBER_CALLS] = read_calls,
 };
 
 static int read_member(const struct tracedir_index *index, const struct tracedir_entry *entry,

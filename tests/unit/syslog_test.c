@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "test.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "base/err.h"
 #include "store/syslog.h"
 
@@ -31,18 +28,6 @@ static void build(struct syslog *log)
 	syslog_write(log, 0x7000, "frame", 5);
 	syslog_signal(log, &at, "abc");
 	syslog_end(log);
-}
-
-static size_t file_image(const struct syslog *log, bool compress, uint8_t *image, size_t max)
-{
-	int fd = memfd_create("log", 0);
-	ssize_t size;
-
-	assert_int_equal(syslog_save(log, fd, compress), 0);
-	size = pread(fd, image, max, 0);
-	close(fd);
-	assert_true(size > 0);
-	return (size_t)size;
 }
 
 static void check_content(const struct syslog *log)
@@ -73,38 +58,31 @@ static void check_content(const struct syslog *log)
 
 static void round_trip(void **state)
 {
-	(void)state;
-	for (int compress = 0; compress < 2; compress++) {
-		cleanup_syslog struct syslog log = { 0 }, again = { 0 };
-		_Alignas(8) uint8_t image[4096];
-		size_t size;
+	cleanup_syslog struct syslog log = { 0 }, again = { 0 };
+	cleanup_buf struct buf image = { 0 };
 
-		build(&log);
-		size = file_image(&log, compress, image, sizeof(image));
-		assert_int_equal(syslog_load(&again, image, size, "x.sys"), 0);
-		check_content(&again);
-	}
+	(void)state;
+	build(&log);
+	syslog_image(&log, &image);
+	assert_int_equal(syslog_load(&again, image.data, image.length, "x.sys"), 0);
+	check_content(&again);
 }
 
 static void every_damage_is_refused(void **state)
 {
 	cleanup_syslog struct syslog log = { 0 };
-	_Alignas(8) uint8_t image[4096];
+	cleanup_buf struct buf image = { 0 };
+	struct syslog again;
 
 	(void)state;
 	build(&log);
-	for (int compress = 0; compress < 2; compress++) {
-		size_t size = file_image(&log, compress, image, sizeof(image));
-
-		for (size_t i = 0; i < size; i++) {
-			struct syslog again;
-
-			assert_true(syslog_load(&again, image, i, "x.sys") < 0);
-			image[i] ^= 0x41;
-			assert_true(syslog_load(&again, image, size, "x.sys") < 0);
-			image[i] ^= 0x41;
-			assert_non_null(strstr(err_message(), "x.sys"));
-		}
+	syslog_image(&log, &image);
+	for (size_t i = 0; i < image.length; i++) {
+		assert_true(syslog_load(&again, image.data, i, "x.sys") < 0);
+		image.data[i] ^= 0x41;
+		assert_true(syslog_load(&again, image.data, image.length, "x.sys") < 0);
+		image.data[i] ^= 0x41;
+		assert_non_null(strstr(err_message(), "x.sys"));
 	}
 }
 

@@ -56,6 +56,17 @@ static void fill_thread(struct thread_state *thread, unsigned int seed)
 	thread->altstack_flags = 2;
 }
 
+static void add_call(struct capture *capture)
+{
+	struct chop_event event = { .kind = CHOP_EVENT_CALL,
+				    .args = { 3, 0x10000, 5 },
+				    .result = 5 };
+
+	syslog_begin(&capture->calls, &event);
+	syslog_write(&capture->calls, 0x10000, "hello", 5);
+	syslog_end(&capture->calls);
+}
+
 static void add_mapping(struct capture *capture, uint64_t start, uint64_t end, const char *path)
 {
 	*vec_push(&capture->maps) = (struct capture_mapping){
@@ -102,6 +113,7 @@ static void make_capture(struct capture *capture, unsigned int id, size_t pages,
 	add_mapping(capture, 0x555555554000, 0x555555559000, "/usr/bin/a program");
 	add_mapping(capture, 0x7ffff7001000, 0x7ffff7f00000, "");
 	add_mapping(capture, 0x7ffffffde000, 0x7ffffffff000, "[stack]");
+	add_call(capture);
 	capture_warn(capture, "something was %s", "odd");
 	for (size_t i = 0; i < pages; i++) {
 		uint8_t *before = memory + 2 * i * CHOP_PAGE_SIZE;
@@ -132,6 +144,13 @@ static void same_thread(const struct thread_state *a, const struct thread_state 
 	assert_int_equal(a->altstack_address, b->altstack_address);
 	assert_int_equal(a->altstack_size, b->altstack_size);
 	assert_int_equal(a->altstack_flags, b->altstack_flags);
+}
+
+static void same_calls(const struct syslog *a, const struct syslog *b)
+{
+	assert_int_equal(a->events, b->events);
+	assert_int_equal(a->payload.length, b->payload.length);
+	assert_memory_equal(a->payload.data, b->payload.data, a->payload.length);
 }
 
 static void same_pages(const struct capture *a, const struct capture *b)
@@ -193,6 +212,7 @@ static void same_capture(const struct capture *a, const struct capture *b)
 	same_thread(&a->entry, &b->entry);
 	same_thread(&a->end, &b->end);
 	same_pages(a, b);
+	same_calls(&a->calls, &b->calls);
 	same_maps(a, b);
 }
 
@@ -391,7 +411,7 @@ static void damage(const char *dir, const char *name, const struct capture *capt
 
 static void test_damaged_members(void **state)
 {
-	static const char *const names[] = { "core", "end.core", "maps", "first" };
+	static const char *const names[] = { "core", "end.core", "maps", "first", "sys" };
 	struct capture capture;
 
 	(void)state;
