@@ -77,7 +77,7 @@ struct chop_capture_note {
 	uint32_t ends_count, ranges_count, strings_size;
 	uint32_t strings[CHOP_STRINGS]; /* offsets in the strings, or CHOP_NO_STRING */
 	uint32_t cpu[CHOP_CPU_WORDS];	/* enum chop_cpu_word; all 0 when not known */
-	uint32_t reserved;		/* 0 */
+	uint32_t xstate_size;		/* bytes; what NT_X86_XSTATE lacks of them is 0 */
 };
 _Static_assert(sizeof(struct chop_capture_note) == 224, "file format");
 

@@ -57,4 +57,10 @@ void arch_xstate_canonical(uint8_t *xstate, size_t size);
  */
 const char *arch_xstate_difference(const uint8_t *a, const uint8_t *b, size_t size, size_t *offset);
 
+/*
+ * How much of an image a core file should have: the rest is zero, in components that
+ * common debuggers do not know and whose presence they complain about.
+ */
+size_t arch_xstate_core_size(const uint8_t *xstate, size_t size);
+
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/procfs.h>
 
+#include "arch/arch.h"
 #include "base/alloc.h"
 #include "base/err.h"
 #include "store/note.h"
@@ -101,7 +102,8 @@ static void add_xstate(const struct thread_state *thread, struct core_plan *plan
 	if (thread->xstate_size < CHOP_FPREGS_SIZE)
 		return;
 	core_add_note(plan, OWNER_CORE, NT_FPREGSET, thread->xstate, CHOP_FPREGS_SIZE);
-	core_add_note(plan, OWNER_LINUX, CHOP_NT_XSTATE, thread->xstate, thread->xstate_size);
+	core_add_note(plan, OWNER_LINUX, CHOP_NT_XSTATE, thread->xstate,
+		      arch_xstate_core_size(thread->xstate, thread->xstate_size));
 }
 
 static uint32_t to_segment_flags(uint32_t flags)
@@ -155,20 +157,21 @@ static int read_prstatus(const struct core *core, struct thread_state *thread)
 	return 0;
 }
 
+/* The note may be shorter than the state was: arch_xstate_core_size(). */
 static int read_xstate(const struct core *core, struct thread_state *thread)
 {
 	const struct core_note *note = core_find_note(core, OWNER_LINUX, CHOP_NT_XSTATE);
 
-	if (!note)
+	if (!note && !thread->xstate_size)
 		return 0;
-	if (note->size < CHOP_FPREGS_SIZE || note->size > CHOP_XSTATE_MAX)
+	if (!note || note->size < CHOP_FPREGS_SIZE || note->size > thread->xstate_size ||
+	    thread->xstate_size > CHOP_XSTATE_MAX)
 		return err_set(CHOP_USAGE, EBADMSG,
-			       "%s is damaged: its extended registers have %zu bytes", core->name,
-			       note->size);
+			       "%s is damaged: its extended registers have impossible sizes",
+			       core->name);
 	free(thread->xstate);
-	thread->xstate = xmalloc(note->size);
+	thread->xstate = xcalloc(1, thread->xstate_size);
 	memcpy(thread->xstate, note->data, note->size);
-	thread->xstate_size = note->size;
 	return 0;
 }
 
@@ -243,8 +246,8 @@ int capture_core_read(const void *data, size_t size, const char *file,
 	if (!err)
 		err = read_prstatus(&core, thread);
 	if (!err)
-		err = read_xstate(&core, thread);
-	if (!err)
 		err = note_read(note->data, note->size, file, moment, capture);
+	if (!err)
+		err = read_xstate(&core, thread);
 	return err;
 }

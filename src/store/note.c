@@ -109,6 +109,7 @@ void note_write(const struct capture *capture, enum chop_capture_moment moment, 
 		.altstack_address = thread->altstack_address,
 		.altstack_size = thread->altstack_size,
 		.altstack_flags = thread->altstack_flags,
+		.xstate_size = (uint32_t)thread->xstate_size,
 		.end_kind = capture->end_kind == END_AT_RETURN ? CHOP_END_AT_RETURN
 							       : CHOP_END_AT_ADDRESS,
 		.rseq_address = capture->rseq_address,
@@ -216,6 +217,7 @@ static void read_thread(const struct chop_capture_note *note, struct thread_stat
 	thread->altstack_address = note->altstack_address;
 	thread->altstack_size = note->altstack_size;
 	thread->altstack_flags = note->altstack_flags;
+	thread->xstate_size = note->xstate_size;
 }
 
 static void read_region(const struct chop_capture_note *note, struct capture *capture)
