@@ -1,11 +1,14 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Check the #include lines of src/ against mk/layers.txt; runtime/ and bpf/ may include
-# only <chop/...> and themselves. Prints each violation; exit 1 if there is one.
+# Check the #include lines of src/ against mk/layers.txt; runtime/ and bpf/ may include only
+# <chop/...> and themselves, and of the system only what needs no C library. No architecture
+# is named in the preprocessor outside the places for it. Prints each violation; exit 1 if
+# there is one.
 set -eu
 cd "$(dirname "$0")/.."
 find src runtime bpf -name '*.[chS]' 2>/dev/null | sort | xargs awk '
 BEGIN {
+	free = "^(std(arg|bool|def|int|align|atomic|noreturn)|limits|cpuid|immintrin|x86intrin)[.]h$"
 	while ((getline line < "mk/layers.txt") > 0)
 		if (line !~ /^#/) {
 			rank++
@@ -21,6 +24,17 @@ FNR == 1 {
 		print FILENAME ": module " module " is not in mk/layers.txt"
 		bad = 1
 	}
+}
+/^[ \t]*#[ \t]*include[ \t]*</ && top != "src" {
+	split($0, quoted, /[<>]/)
+	if (quoted[2] !~ /^(chop|linux|asm|bpf)\// && quoted[2] !~ free) {
+		print FILENAME ":" FNR ": " top "/ must not include <" quoted[2] ">"
+		bad = 1
+	}
+}
+/^[ \t]*#.*__(x86_64|amd64|i386|aarch64|riscv)__/ && FILENAME !~ /\/arch\/|\/x86_64\/|^bpf\// {
+	print FILENAME ":" FNR ": an architecture is named outside src/arch"
+	bad = 1
 }
 /^[ \t]*#[ \t]*include[ \t]*"/ {
 	split($0, quoted, "\"")

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * touch MEGABYTES PAGES seq|random plain|segv: have that much memory resident, then write one
+ * word to each of PAGES of its pages in `region`, and print the nanoseconds a page took.
+ *
+ * plain is what a capture traces. segv is the yardstick measured beside it: the pages are
+ * made inaccessible and a signal handler in the program opens them one by one, which is
+ * what the same catch costs without any tracer.
+ */
+#include <inttypes.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define PAGE 4096UL
+
+static char *memory;
+static size_t *order;
+static size_t count;
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void on_segv(int number, siginfo_t *info, void *context)
+{
+	uintptr_t page = (uintptr_t)info->si_addr & ~(PAGE - 1);
+
+	(void)number;
+	(void)context;
+	if (mprotect((void *)page, PAGE, PROT_READ | PROT_WRITE))
+		abort();
+}
+
+__attribute__((noinline)) void region(void);
+__attribute__((noinline)) void region(void)
+{
+	for (size_t i = 0; i < count; i++)
+		*(volatile uint64_t *)(memory + order[i] * PAGE) = i;
+}
+
+/* Every (total / count)-th page, in ascending or in shuffled order. */
+static void choose(size_t total, int shuffled)
+{
+	order = calloc(count, sizeof(*order));
+	if (!order)
+		abort();
+	for (size_t i = 0; i < count; i++)
+		order[i] = i * (total / count);
+	srandom(1);
+	for (size_t i = count - 1; shuffled && i > 0; i--) {
+		size_t other = (size_t)random() % (i + 1), kept = order[i];
+
+		order[i] = order[other];
+		order[other] = kept;
+	}
+}
+
+int main(int argc, char **argv)
+{
+	size_t total = argc == 5 ? strtoul(argv[1], NULL, 0) * 256 : 0;
+	struct sigaction action = { .sa_sigaction = on_segv, .sa_flags = SA_SIGINFO };
+	uint64_t start;
+
+	count = argc == 5 ? strtoul(argv[2], NULL, 0) : 0;
+	if (!count || count > total) {
+		fprintf(stderr, "usage: touch MEGABYTES PAGES seq|random plain|segv\n");
+		return 2;
+	}
+	memory = mmap(NULL, total * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+		      0);
+	if (memory == MAP_FAILED)
+		return 1;
+	madvise(memory, total * PAGE, MADV_NOHUGEPAGE);
+	memset(memory, 1, total * PAGE);
+	choose(total, !strcmp(argv[3], "random"));
+	if (!strcmp(argv[4], "segv") &&
+	    (sigaction(SIGSEGV, &action, NULL) || mprotect(memory, total * PAGE, PROT_NONE)))
+		return 1;
+	start = now();
+	region();
+	printf("%" PRIu64 "\n", (now() - start) / count);
+	return 0;
+}
