@@ -30,7 +30,7 @@ static double rate_now(const struct run *run)
 
 static uint64_t hash_of(const struct run *run, uint32_t object)
 {
-	return shards_hash(run->stream->keys.items[object]);
+	return chop_page_hash(run->stream->keys.items[object]);
 }
 
 static void count(struct part *part, uint32_t depth, double rate)

@@ -11,23 +11,16 @@
 
 #include <stdint.h>
 
+#include <chop/page_trace.h>
+
 #include "analysis/stream.h"
 
 #define SHARDS_GROUPS 8
 
-/* 64 well-mixed bits of a page number (splitmix64, Steele et al. 2014, public domain). */
-static inline uint64_t shards_hash(uint64_t page)
-{
-	page += 0x9e3779b97f4a7c15ULL;
-	page = (page ^ page >> 30) * 0xbf58476d1ce4e5b9ULL;
-	page = (page ^ page >> 27) * 0x94d049bb133111ebULL;
-	return page ^ page >> 31;
-}
-
 /* Is a page in the sample of this rate (0..1]? */
 static inline int shards_selects(uint64_t page, double rate)
 {
-	return (double)(shards_hash(page) >> 11) < rate * 9007199254740992.0; /* 2^53 */
+	return (double)(chop_page_hash(page) >> 11) < rate * 9007199254740992.0; /* 2^53 */
 }
 
 /* How often each distance was seen; the weights add up to the references they stand for. */
