@@ -71,7 +71,7 @@ static void round_trip(const struct capture *capture)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	cleanup_capture struct capture capture;
+	cleanup_capture struct capture capture = { 0 };
 	uint32_t length = 0;
 	uint8_t *entry, *end;
 	int err;

@@ -16,7 +16,7 @@ static void must(bool right)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	cleanup_capture struct capture capture;
+	cleanup_capture struct capture capture = { 0 };
 	struct tracedir_index index;
 	int err;
 
