@@ -90,7 +90,13 @@ $(B)/gen/version.h: mk/version.txt
 
 GEN += $(B)/gen/commands.inc $(B)/gen/version.h
 
-$(B)/%.o: %.c | $(GEN)
+# Other flags or another compiler make the objects out of date.
+$(B)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CC) $(ALL_CFLAGS)' | cmp -s - $@ || echo '$(CC) $(ALL_CFLAGS)' >$@
+.PHONY: FORCE
+
+$(B)/%.o: %.c $(B)/flags | $(GEN)
 	@mkdir -p $(@D)
 	$(call run,CC,$(CC) $(ALL_CFLAGS) -c $< -o $@)
 
