@@ -3,22 +3,23 @@
 
 INSTALL ?= install
 BINDIR = $(DESTDIR)$(PREFIX)/bin
-MANDIR = $(DESTDIR)$(PREFIX)/share/man/man1
+MANDIR = $(DESTDIR)$(PREFIX)/share/man
 INCLUDEDIR = $(DESTDIR)$(PREFIX)/include/chop
 BASHDIR = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+SECTIONS = $(sort $(subst .,,$(suffix $(MAN))))
 ZSHDIR = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
 
 install: all $(MAN) $(COMPLETIONS)
-	$(INSTALL) -d $(BINDIR) $(MANDIR) $(INCLUDEDIR) $(BASHDIR) $(ZSHDIR)
+	$(INSTALL) -d $(BINDIR) $(addprefix $(MANDIR)/man,$(SECTIONS)) $(INCLUDEDIR) $(BASHDIR) $(ZSHDIR)
 	$(INSTALL) -m 755 $(B)/chop $(BINDIR)/chop
 	for name in $(LINKS); do ln -sf chop $(BINDIR)/$$name || exit 1; done
-	$(INSTALL) -m 644 $(filter %.1,$(MAN)) $(MANDIR)
+	for n in $(SECTIONS); do $(INSTALL) -m 644 $(B)/man/*.$$n $(MANDIR)/man$$n || exit 1; done
 	$(INSTALL) -m 644 include/chop/*.h $(INCLUDEDIR)
-	$(INSTALL) -m 644 $(B)/completions/chop.bash $(BASHDIR)/chop
-	$(INSTALL) -m 644 $(B)/completions/_chop $(ZSHDIR)/_chop
+	$(INSTALL) -m 644 $(B)/completion/chop.bash $(BASHDIR)/chop
+	$(INSTALL) -m 644 $(B)/completion/_chop $(ZSHDIR)/_chop
 
 uninstall:
 	rm -f $(BINDIR)/chop $(addprefix $(BINDIR)/,$(LINKS)) $(BASHDIR)/chop $(ZSHDIR)/_chop
-	rm -f $(addprefix $(MANDIR)/,$(notdir $(filter %.1,$(MAN))))
+	rm -f $(foreach page,$(MAN),$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(notdir $(page)))
 	rm -f $(addprefix $(INCLUDEDIR)/,$(notdir $(wildcard include/chop/*.h)))
 	-rmdir $(INCLUDEDIR)
