@@ -45,6 +45,14 @@ need() { # PROGRAM...
 	done
 }
 
+# Skip unless this machine allows it (names of `chop check --json`).
+need_facility() { # NAME...
+	local name told
+	for name in "$@"; do
+		told=$(chop check "$name") || skip "$(echo "$told" | tr -s ' \n' ' ')"
+	done
+}
+
 show_output() {
 	echo "--- stdout"
 	head -c 4000 "$OUT"
