@@ -1,0 +1,539 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memtrace/engine.h"
+
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "memtrace/translate.h"
+
+#define SIGNAL_STACK  65536
+#define XCR0_TILES    (3UL << 17) /* our C code leaves them alone: not saved around it */
+#define XCR0_PKRU     (1UL << 9)
+#define FLAGS_DEFAULT 0x202
+
+struct engine {
+	struct engine_config config;
+	struct translator translator;
+	struct state *state;
+	struct ring_chunk facts; /* bases and thread, for the chunks */
+	struct engine_stop *stop;
+	uint64_t host_fs, host_gs;
+	bool fsgsbase; /* the instructions may be used */
+	uint64_t xcr0; /* components of the extended state */
+	size_t xsize;  /* bytes in standard format */
+	uint8_t *signal_stack;
+	struct sigaction old[NSIG];
+	stack_t old_stack;
+	sigset_t old_mask;
+};
+
+/* The fault handler has no other way to it. */
+static struct engine *current;
+
+static const int caught[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
+
+/* ---- segment bases: the traced code's thread pointer is not ours */
+
+static uint64_t get_base(const struct engine *engine, int fs)
+{
+	uint64_t base;
+
+	if (!engine->fsgsbase)
+		syscall(SYS_arch_prctl, fs ? ARCH_GET_FS : ARCH_GET_GS, &base);
+	else if (fs)
+		__asm__ volatile("rdfsbase %0" : "=r"(base));
+	else
+		__asm__ volatile("rdgsbase %0" : "=r"(base));
+	return base;
+}
+
+static inline void raw_arch_prctl(long what, uint64_t base)
+{
+	long result;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(SYS_arch_prctl), "D"(what), "S"(base)
+			 : "rcx", "r11", "memory");
+}
+
+static inline void set_fs(const struct engine *engine, uint64_t base)
+{
+	if (engine->fsgsbase)
+		__asm__ volatile("wrfsbase %0" : : "r"(base));
+	else
+		raw_arch_prctl(ARCH_SET_FS, base);
+}
+
+static inline void set_gs(const struct engine *engine, uint64_t base)
+{
+	if (engine->fsgsbase)
+		__asm__ volatile("wrgsbase %0" : : "r"(base));
+	else
+		raw_arch_prctl(ARCH_SET_GS, base);
+}
+
+/* ---- registers between the state and struct chop_regs */
+
+static void get_regs(const struct engine *engine, struct chop_regs *regs)
+{
+	const uint64_t *r = engine->state->regs;
+
+	memset(regs, 0, sizeof(*regs));
+	regs->rax = r[0];
+	regs->rcx = r[1];
+	regs->rdx = r[2];
+	regs->rbx = r[3];
+	regs->rsp = r[4];
+	regs->rbp = r[5];
+	regs->rsi = r[6];
+	regs->rdi = r[7];
+	regs->r8 = r[8];
+	regs->r9 = r[9];
+	regs->r10 = r[10];
+	regs->r11 = r[11];
+	regs->r12 = r[12];
+	regs->r13 = r[13];
+	regs->r14 = r[14];
+	regs->r15 = r[15];
+	regs->eflags = engine->state->flags;
+	regs->fs_base = engine->facts.fs_base;
+	regs->gs_base = engine->facts.gs_base;
+}
+
+static void put_regs(struct engine *engine, const struct chop_regs *regs)
+{
+	uint64_t *r = engine->state->regs;
+
+	r[0] = regs->rax;
+	r[1] = regs->rcx;
+	r[2] = regs->rdx;
+	r[3] = regs->rbx;
+	r[4] = regs->rsp;
+	r[5] = regs->rbp;
+	r[6] = regs->rsi;
+	r[7] = regs->rdi;
+	r[8] = regs->r8;
+	r[9] = regs->r9;
+	r[10] = regs->r10;
+	r[11] = regs->r11;
+	r[12] = regs->r12;
+	r[13] = regs->r13;
+	r[14] = regs->r14;
+	r[15] = regs->r15;
+	engine->state->flags = (regs->eflags & ~0x100UL) | 2; /* never single-step */
+	engine->state->df = regs->eflags;
+}
+
+/* ---- leaving */
+
+static int stop_with(struct engine *engine, enum engine_result result, uint64_t pc)
+{
+	get_regs(engine, &engine->stop->regs);
+	engine->stop->regs.rip = pc;
+	engine->stop->result = result;
+	return 1;
+}
+
+static int refuse(struct engine *engine, uint64_t pc)
+{
+	struct insn insn;
+	char text[96];
+	int error = translator_decode(&engine->translator, pc, &insn);
+
+	if (error == -ENODATA)
+		snprintf(engine->stop->reason, sizeof(engine->stop->reason),
+			 "the code at %#lx is not there", pc);
+	else
+		snprintf(engine->stop->reason, sizeof(engine->stop->reason),
+			 "cannot follow %s at %#lx", insn_describe(&insn, text, sizeof(text)), pc);
+	return stop_with(engine, ENGINE_REFUSED, pc);
+}
+
+/* A new base holds from the next chunk on: the ones before keep theirs. */
+static int change_base(struct engine *engine, uint64_t fs, uint64_t gs)
+{
+	uint64_t *next;
+
+	if (fs == engine->facts.fs_base && gs == engine->facts.gs_base)
+		return 0;
+	next = ring_publish(engine->config.ring, engine->state->ptr, false, &engine->facts);
+	engine->state->ptr = next;
+	if (!next)
+		return ENGINE_STOPPED;
+	engine->facts.fs_base = fs;
+	engine->facts.gs_base = gs;
+	set_gs(engine, gs); /* fs is set on the way back */
+	return 0;
+}
+
+/* ---- what translated code asks for; 0 to go on at *pc */
+
+static int do_system_call(struct engine *engine, uint64_t *pc)
+{
+	struct chop_regs regs;
+	int result;
+
+	if (!engine->config.system_call)
+		return refuse(engine, *pc - 2);
+	get_regs(engine, &regs);
+	regs.rip = regs.rcx = *pc;
+	regs.r11 = regs.eflags;
+	result = engine->config.system_call(engine->config.context, &regs);
+	if (result != ENGINE_CONTINUE)
+		return stop_with(engine, result, *pc - 2);
+	put_regs(engine, &regs);
+	*pc = regs.rip;
+	if (change_base(engine, regs.fs_base, regs.gs_base))
+		return stop_with(engine, ENGINE_STOPPED, *pc);
+	return 0;
+}
+
+static int do_set_base(struct engine *engine, uint64_t *pc)
+{
+	uint64_t fs = engine->facts.fs_base, gs = engine->facts.gs_base, value;
+	struct insn insn;
+
+	if (translator_decode(&engine->translator, *pc, &insn) || insn.class != INSN_SET_BASE)
+		return refuse(engine, *pc);
+	value = engine->state->regs[insn_gpr(insn.op[0].reg.value)];
+	if (insn.z.operand_width == 32)
+		value = (uint32_t)value;
+	if (insn.z.mnemonic == ZYDIS_MNEMONIC_WRFSBASE)
+		fs = value;
+	else
+		gs = value;
+	*pc = insn.next;
+	if (change_base(engine, fs, gs))
+		return stop_with(engine, ENGINE_STOPPED, *pc);
+	return 0;
+}
+
+static int go_on(struct engine *engine, uint64_t pc, bool ignore_end, uint32_t link)
+{
+	uint8_t *code = translator_block(&engine->translator, pc, ignore_end);
+
+	if (!code) {
+		snprintf(engine->stop->reason, sizeof(engine->stop->reason),
+			 "more code than the tables hold, at %#lx", pc);
+		return stop_with(engine, ENGINE_OUT_OF_TABLE, pc);
+	}
+	if (link)
+		translator_link(&engine->translator, link, code);
+	engine->state->jump = (uintptr_t)code;
+	return 0;
+}
+
+static int do_end(struct engine *engine, uint64_t pc)
+{
+	if (!engine->config.is_end ||
+	    engine->config.is_end(engine->config.context, pc, engine->state->regs[4]))
+		return stop_with(engine, ENGINE_END, pc);
+	return go_on(engine, pc, true, 0);
+}
+
+static int dispatch(struct engine *engine)
+{
+	uint32_t number = (uint32_t)engine->state->exit;
+	struct block_exit out = engine->translator.exits.items[number];
+	int stop = 0;
+
+	if (!number) {
+		/* put it into the fast table: the entry is what it jumps to */
+		uint64_t pc = engine->state->target, fast = pc % STATE_FAST;
+
+		stop = go_on(engine, pc, false, 0);
+		if (!stop) {
+			engine->state->keys[fast] = -pc;
+			engine->state->values[fast] = engine->state->jump - BLOCK_ENTRY;
+		}
+		return stop;
+	}
+	switch (out.kind) {
+	case EXIT_LINK:
+		return go_on(engine, out.target, false, number);
+	case EXIT_END:
+		return do_end(engine, out.target);
+	case EXIT_SYSTEM_CALL:
+		stop = do_system_call(engine, &out.target);
+		break;
+	case EXIT_SET_BASE:
+		stop = do_set_base(engine, &out.target);
+		break;
+	case EXIT_REFUSED:
+		return refuse(engine, out.target);
+	}
+	return stop ? stop : go_on(engine, out.target, false, 0);
+}
+
+#define PLAIN_CONTEXT __attribute__((no_stack_protector, no_sanitize("address", "undefined")))
+
+PLAIN_CONTEXT int memtrace_dispatch(struct state *state)
+{
+	struct engine *engine = current;
+	int stop;
+
+	(void)state;
+	set_fs(engine, engine->host_fs);
+	stop = dispatch(engine);
+	if (!stop)
+		set_fs(engine, engine->facts.fs_base);
+	return stop;
+}
+
+/* ---- faults */
+
+static void save_fault(struct engine *engine, int signal, const siginfo_t *info,
+		       const ucontext_t *context)
+{
+	static const int order[] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
+				     REG_RSI, REG_RDI, REG_R8,	REG_R9,	 REG_R10, REG_R11,
+				     REG_R12, REG_R13, REG_R14, REG_R15 };
+	const greg_t *r = context->uc_mcontext.gregs;
+
+	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
+		engine->state->regs[i] = (uint64_t)r[order[i]];
+	/* the block in work is lost; where it began is in R11 or, while swapped, in the state */
+	if (ring_is_chunk(engine->config.ring, (uint64_t)r[REG_R11])) {
+		engine->state->ptr = (uint64_t *)r[REG_R11];
+		engine->state->regs[11] = engine->state->r11;
+	}
+	engine->state->flags = (uint64_t)r[REG_EFL];
+	get_regs(engine, &engine->stop->regs);
+	engine->stop->regs.rip = translator_origin(&engine->translator, (uint64_t)r[REG_RIP]);
+	engine->stop->result = ENGINE_FAULT;
+	engine->stop->signal = signal;
+	engine->stop->address = (uintptr_t)info->si_addr;
+	snprintf(engine->stop->reason, sizeof(engine->stop->reason),
+		 "signal %d (%s) for address %#lx, in the block at %#lx", signal, strsignal(signal),
+		 (unsigned long)(uintptr_t)info->si_addr, engine->stop->regs.rip);
+}
+
+/* Return from the signal into memtrace_leave. */
+static void leave_from(struct engine *engine, ucontext_t *context)
+{
+	greg_t *r = context->uc_mcontext.gregs;
+
+	r[REG_RBX] = (greg_t)(uintptr_t)engine->state;
+	r[REG_RAX] = 1;
+	r[REG_RIP] = (greg_t)(uintptr_t)memtrace_leave;
+	r[REG_EFL] = FLAGS_DEFAULT;
+}
+
+/* true: gone on with another chunk. */
+static bool next_chunk(struct engine *engine, greg_t *r)
+{
+	uint64_t *next =
+		ring_publish(engine->config.ring, (uint64_t *)r[REG_R11], true, &engine->facts);
+
+	if (!next)
+		return false;
+	engine->state->ptr = next; /* where a fault handler's reader would look */
+	r[REG_R11] = (greg_t)(uintptr_t)next;
+	return true;
+}
+
+PLAIN_CONTEXT static void on_signal(int signal, siginfo_t *info, void *argument)
+{
+	struct engine *engine = current;
+	ucontext_t *context = argument;
+	greg_t *r = context->uc_mcontext.gregs;
+	uint64_t fs = engine->facts.fs_base;
+
+	set_fs(engine, engine->host_fs);
+	if (!cache_holds(&engine->translator.caches, (uint64_t)r[REG_RIP])) {
+		/* a bug of ours: die of it as if there were no handler */
+		sigaction(signal, &engine->old[signal], NULL);
+		return;
+	}
+	if (signal == SIGSEGV && ring_is_guard(engine->config.ring, (uintptr_t)info->si_addr)) {
+		if (next_chunk(engine, r)) {
+			set_fs(engine, fs);
+			return;
+		}
+		engine->stop->result = ENGINE_STOPPED;
+		engine->state->ptr = NULL; /* published already */
+	} else {
+		save_fault(engine, signal, info, context);
+	}
+	leave_from(engine, context);
+}
+
+static void install_handlers(struct engine *engine)
+{
+	struct sigaction action = { .sa_sigaction = on_signal,
+				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+	stack_t stack = { .ss_sp = engine->signal_stack, .ss_size = SIGNAL_STACK };
+	sigset_t mask;
+
+	sigaltstack(&stack, &engine->old_stack);
+	/* Others must wait: the thread pointer is not ours while the code runs. */
+	sigfillset(&mask);
+	action.sa_mask = mask;
+	for (size_t i = 0; i < ARRAY_SIZE(caught); i++) {
+		sigaction(caught[i], &action, &engine->old[caught[i]]);
+		sigdelset(&mask, caught[i]);
+	}
+	sigprocmask(SIG_SETMASK, &mask, &engine->old_mask);
+}
+
+static void remove_handlers(struct engine *engine)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(caught); i++)
+		sigaction(caught[i], &engine->old[caught[i]], NULL);
+	sigaltstack(&engine->old_stack, NULL);
+	sigprocmask(SIG_SETMASK, &engine->old_mask, NULL);
+}
+
+/* ---- life */
+
+static size_t read_memory(void *context, uint64_t pc, uint8_t *code, size_t size)
+{
+	(void)context;
+	memcpy(code, (const void *)(uintptr_t)pc, size);
+	return size;
+}
+
+static uint64_t read_xcr0(void)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+	return (uint64_t)high << 32 | low;
+}
+
+static int probe_machine(struct engine *engine)
+{
+	unsigned int a, b, c, d;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		return err_set(CHOP_MISSING, ENOTSUP, "this processor has no xsave");
+	engine->fsgsbase = getauxval(AT_HWCAP2) & 2;
+	engine->xcr0 = read_xcr0();
+	__get_cpuid_count(0xd, 0, &a, &b, &c, &d);
+	engine->xsize = b;
+	if (engine->xsize > STATE_XSAVE_SIZE)
+		return err_set(CHOP_MISSING, ENOTSUP, "extended state of %zu bytes", engine->xsize);
+	return 0;
+}
+
+int engine_create(const struct engine_config *config, struct engine **out)
+{
+	struct engine *engine = xcalloc(1, sizeof(*engine));
+	struct translator *t = &engine->translator;
+	int error;
+
+	engine->config = *config;
+	t->tables = config->tables;
+	t->ends = config->ends;
+	t->nends = config->nends;
+	t->context = config->context;
+	t->read_code = config->read_code ? config->read_code : read_memory;
+	t->caches.context = config->context;
+	t->caches.in_use = config->in_use;
+	error = probe_machine(engine);
+	if (!error)
+		error = translator_init(t);
+	if (error) {
+		free(engine);
+		return error;
+	}
+	engine->state = t->state;
+	engine->signal_stack = page_alloc(SIGNAL_STACK);
+	if (!engine->signal_stack) {
+		engine_free(engine);
+		return err_sys(CHOP_MISSING, ENOMEM, "memory for a signal stack");
+	}
+	*out = engine;
+	return 0;
+}
+
+void engine_free(struct engine *engine)
+{
+	if (!engine)
+		return;
+	translator_release(&engine->translator);
+	if (engine->signal_stack)
+		page_free(engine->signal_stack, SIGNAL_STACK);
+	free(engine);
+}
+
+static void save_xstate(struct engine *engine, uint64_t components)
+{
+	__asm__ volatile("xsave64 %0"
+			 : "+m"(engine->state->xsave)
+			 : "a"((uint32_t)components), "d"((uint32_t)(components >> 32)));
+}
+
+/* The given extended state, or ours; tiles and protection keys straight into the processor. */
+static void load_xstate(struct engine *engine, const uint8_t *xstate, size_t size)
+{
+	uint64_t rest = engine->xcr0 & XCR0_TILES;
+
+	engine->state->xmask = engine->xcr0 & ~(XCR0_TILES | XCR0_PKRU);
+	if (!xstate) {
+		save_xstate(engine, engine->xcr0);
+		return;
+	}
+	memcpy(engine->state->xsave, xstate, size < engine->xsize ? size : engine->xsize);
+	memset(engine->state->xsave + 520, 0, 56); /* standard format; reserved bytes */
+	*(uint64_t *)(engine->state->xsave + 512) &= engine->xcr0;
+	__asm__ volatile("xrstor64 %0"
+			 :
+			 : "m"(engine->state->xsave), "a"((uint32_t)rest),
+			   "d"((uint32_t)(rest >> 32)));
+}
+
+PLAIN_CONTEXT static void enter(struct engine *engine)
+{
+	set_gs(engine, engine->facts.gs_base);
+	set_fs(engine, engine->facts.fs_base);
+	memtrace_enter(engine->state);
+	set_fs(engine, engine->host_fs);
+	set_gs(engine, engine->host_gs);
+}
+
+void engine_run(struct engine *engine, const struct chop_regs *regs, const uint8_t *xstate,
+		size_t xstate_size, struct engine_stop *stop)
+{
+	struct ring *ring = engine->config.ring;
+
+	memset(stop, 0, sizeof(*stop));
+	engine->stop = stop;
+	engine->host_fs = get_base(engine, 1);
+	engine->host_gs = get_base(engine, 0);
+	engine->facts.thread = engine->config.thread;
+	engine->facts.fs_base = regs->fs_base;
+	engine->facts.gs_base = regs->gs_base;
+	engine->state->ptr = ring_start(ring);
+	put_regs(engine, regs);
+	current = engine;
+	if (!go_on(engine, regs->rip, true, 0)) {
+		load_xstate(engine, xstate, xstate_size);
+		install_handlers(engine);
+		enter(engine);
+		save_xstate(engine, engine->xcr0 & XCR0_TILES);
+		remove_handlers(engine);
+	}
+	if (engine->state->ptr)
+		ring_publish(ring, engine->state->ptr, false, &engine->facts);
+	ring_finish(ring);
+	current = NULL;
+}
+
+const uint8_t *engine_xstate(const struct engine *engine, size_t *size)
+{
+	*size = engine->xsize;
+	return engine->state->xsave;
+}

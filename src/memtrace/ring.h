@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The way of the raw stream from the traced code to the writer: a few chunks in shared
+ * memory, each followed by a page nobody may write to. Translated code stores without
+ * any check; the fault on that page is what hands the chunk over. Between two processes
+ * or two threads; one producer, one consumer.
+ */
+#ifndef MEMTRACE_RING_H
+#define MEMTRACE_RING_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define RING_CHUNKS 8
+/* Larger than any block's words, so that no store of a block can pass it. */
+#define RING_GUARD 65536
+
+/* What holds for all words of a chunk. */
+struct ring_chunk {
+	uint64_t words; /* whole blocks only */
+	uint64_t fs_base, gs_base;
+	uint32_t thread;
+	uint32_t reserved;
+};
+
+struct ring {
+	_Atomic uint32_t published; /* chunks handed over by the producer */
+	_Atomic uint32_t released;  /* chunks given back by the consumer */
+	_Atomic uint32_t finished;  /* the producer will publish no more */
+	_Atomic uint32_t stop;	    /* the consumer wants no more */
+	size_t chunk_size;	    /* bytes, without the guard */
+	struct ring_chunk chunks[RING_CHUNKS];
+	uint8_t *memory; /* RING_CHUNKS times chunk and guard; same address for both sides */
+	size_t mapped;	 /* bytes of the whole mapping, this structure included */
+};
+
+/* chunk_size in bytes, a multiple of the page size. NULL when there is no memory. */
+struct ring *ring_create(size_t chunk_size);
+void ring_free(struct ring *ring);
+
+/* Producer. These work in signal handlers and use no thread-local storage. */
+uint64_t *ring_start(const struct ring *ring);
+/*
+ * Hand over the words from the current chunk's start to `end`; the words of an unfinished
+ * block after it are carried over. Returns where to go on, or NULL when the consumer
+ * wants no more. `fault` says whether the guard was reached.
+ */
+uint64_t *ring_publish(struct ring *ring, const uint64_t *end, bool fault,
+		       const struct ring_chunk *facts);
+/* Whether an address lies in the guard of the chunk being filled. */
+bool ring_is_guard(const struct ring *ring, uint64_t address);
+/* Whether an address lies in the chunk being filled. */
+bool ring_is_chunk(const struct ring *ring, uint64_t address);
+void ring_finish(struct ring *ring);
+
+/*
+ * Consumer. 1: *words and *facts are the next chunk; ring_release it. 0: the producer
+ * has finished. -ETIMEDOUT after `milliseconds` (look whether the producer lives).
+ */
+int ring_next(struct ring *ring, const uint64_t **words, const struct ring_chunk **facts,
+	      unsigned int milliseconds);
+void ring_release(struct ring *ring);
+void ring_stop(struct ring *ring);
+
+#endif
