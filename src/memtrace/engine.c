@@ -428,6 +428,23 @@ static int probe_machine(struct engine *engine)
 	return 0;
 }
 
+void engine_machine(struct mem_machine *machine)
+{
+	unsigned int a, b, c, d;
+
+	memset(machine, 0, sizeof(*machine));
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		return;
+	machine->xcr0 = read_xcr0();
+	for (unsigned int i = 2; i < MEM_XSTATE_COMPONENTS; i++) {
+		if (!(machine->xcr0 >> i & 1) || !__get_cpuid_count(0xd, i, &a, &b, &c, &d))
+			continue;
+		machine->component[i].size = a;
+		machine->component[i].offset = b;
+		machine->component[i].aligned = c >> 1 & 1;
+	}
+}
+
 int engine_create(const struct engine_config *config, struct engine **out)
 {
 	struct engine *engine = xcalloc(1, sizeof(*engine));

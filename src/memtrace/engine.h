@@ -18,6 +18,7 @@
 
 #include "memtrace/ring.h"
 #include "store/mem_block.h"
+#include "store/mem_expand.h"
 
 enum engine_result {
 	ENGINE_CONTINUE,     /* only as a hook's answer */
@@ -58,6 +59,9 @@ struct engine_stop {
 	uint64_t address;      /* ENGINE_FAULT: si_addr */
 	char reason[256];      /* a sentence for refusals and faults */
 };
+
+/* What a reader must know of this processor to tell the size of xsave areas. */
+void engine_machine(struct mem_machine *machine);
 
 /* 0, or -errno with a message recorded. */
 int engine_create(const struct engine_config *config, struct engine **engine);

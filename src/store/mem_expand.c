@@ -3,32 +3,7 @@
 
 #include <string.h>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
-
 #define XSAVE_LEGACY 576 /* x87 and SSE, and the header */
-
-void mem_machine_probe(struct mem_machine *machine)
-{
-	memset(machine, 0, sizeof(*machine));
-#if defined(__x86_64__)
-	unsigned int a, b, c, d;
-	uint32_t low, high;
-
-	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
-		return;
-	__asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-	machine->xcr0 = (uint64_t)high << 32 | low;
-	for (unsigned int i = 2; i < MEM_XSTATE_COMPONENTS; i++) {
-		if (!(machine->xcr0 >> i & 1) || !__get_cpuid_count(0xd, i, &a, &b, &c, &d))
-			continue;
-		machine->component[i].size = a;
-		machine->component[i].offset = b;
-		machine->component[i].aligned = c >> 1 & 1;
-	}
-#endif
-}
 
 /* Base, index and displacement are in *address; the rest of the rules. */
 static uint64_t finish_address(const struct mem_context *context, const struct mem_op *op,

@@ -22,9 +22,6 @@ struct mem_machine {
 	} component[MEM_XSTATE_COMPONENTS];
 };
 
-/* Of this processor. */
-void mem_machine_probe(struct mem_machine *machine);
-
 /* What holds for all blocks of a chunk. */
 struct mem_context {
 	uint64_t fs_base, gs_base;

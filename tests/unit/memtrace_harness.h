@@ -145,7 +145,7 @@ static inline void harness_translate(void (*code)(void), uint64_t argument, size
 
 	if (!child)
 		harness_child(code, argument, ring);
-	mem_machine_probe(&machine);
+	engine_machine(&machine);
 	harness_count = 0;
 	while ((more = ring_next(ring, &words, &facts, 100)) != 0) {
 		if (more == 1) {
