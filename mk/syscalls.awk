@@ -263,7 +263,7 @@ function call_row(    text) {
 	text = arguments(5)
 	base_args = text
 	base_total = arg_total
-	printf "static const struct call_arg args_%s[] = {%s { NULL } };\n", call, text
+	printf "static const struct call_arg args_%s[] = {%s { 0 } };\n", call, text
 	call_head = sprintf("\t[%d] = { .name = \"%s\", .classes = %s, %s, .args = args_%s, .arg_count = %d",
 			    number, call, class_spec($3), result_spec($4), call, arg_total)
 	variants = ""
@@ -294,7 +294,7 @@ function variant_row(    selector, values, mask, shift_by, at, i, n, part, text,
 	for (i = 0; i <= at; i++) keep = keep "\n" base_part[i + 2]
 	arg_base = at + 1
 	text = arguments(4)
-	printf "static const struct call_arg args_%s_%d[] = {%s%s { NULL } };\n", call, ++variant_serial,
+	printf "static const struct call_arg args_%s_%d[] = {%s%s { 0 } };\n", call, ++variant_serial,
 	       keep, text
 	n = split(values, part, ",")
 	for (i = 1; i <= n; i++) {
@@ -336,7 +336,7 @@ function ioctl_variants(    i, text, save) {
 		if (ioctl_spec[i] == "none") { $0 = ""; NF = 0 }
 		else $0 = "arg:" ioctl_spec[i]
 		text = arguments(1)
-		printf "static const struct call_arg args_ioctl_%d[] = {\n%s\n%s%s { NULL } };\n", i,
+		printf "static const struct call_arg args_ioctl_%d[] = {\n%s\n%s%s { 0 } };\n", i,
 		       base_part[2], base_part[3], text
 		variants = variants sprintf("\n\t{ .value = %s, .mask = ~0ull, .selector = 1, .result = %s, .args = args_ioctl_%d, .arg_count = %d },",
 					    ioctl_value[i], type_ref("int"), i, arg_total)
