@@ -37,6 +37,13 @@ enum chop_cpu_word {
 	CHOP_CPU_WORDS = 16
 };
 
+/* The breakpoint instruction: int3. */
+#define CHOP_BREAKPOINT \
+	{               \
+		0xcc    \
+	}
+#define CHOP_BREAKPOINT_SIZE 1
+
 /* Largest extended state (NT_X86_XSTATE, AMX included) that formats make room for. */
 #define CHOP_XSTATE_MAX 16384
 

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <chop/arch.h>
+#include <chop/xstate.h>
 
 /* -- general registers: src/arch/x86_64/regs.c ------------------------------------- */
 
@@ -43,17 +44,35 @@ void arch_cpu(uint32_t words[CHOP_CPU_WORDS]);
 
 /* -- extended state: src/arch/x86_64/xstate.c --------------------------------------- */
 
+#define ARCH_XSTATE_COMPONENTS 32
+
+/* Where the components of an NT_X86_XSTATE image lie, beyond x87 and SSE. */
+struct arch_xstate_layout {
+	uint64_t features; /* XCR0 of the machine it comes from */
+	struct chop_xstate_component components[ARCH_XSTATE_COMPONENTS];
+	size_t count;
+};
+
+/*
+ * Find the layout of an image: this machine's or a known one, whichever fits the image's
+ * size and XCR0. The image may end before the last component: what is missing is in its
+ * initial state. 0, or -1 when the image is too short to be one.
+ */
+int arch_xstate_layout(const uint8_t *image, size_t size, struct arch_xstate_layout *layout);
+
 /*
  * Rewrite an NT_X86_XSTATE image (standard format) into one canonical form: components
- * whose XSTATE_BV bit is clear get their architectural initial value, XSTATE_BV and the
- * bytes that are not architectural are zeroed, so that two images of equal state are
- * equal byte for byte. In place; size in bytes.
+ * whose XSTATE_BV bit is clear get their architectural initial value, bytes that are not
+ * architectural are zeroed, and XSTATE_BV names the components whose value is not the
+ * initial one, so that two images of equal state are equal byte for byte. In place; size
+ * in bytes. A second time changes nothing.
  */
 void arch_xstate_canonical(uint8_t *xstate, size_t size);
 
 /*
- * Where two canonical images differ: the component's name ("ymm", "x87", ...) and the
- * offset of the first differing byte; NULL when they are equal.
+ * Where two canonical images differ: the register's name ("ymm3", "k1", "x87 control")
+ * and the offset of the first differing byte in the image; NULL when they are equal. The
+ * name is valid until the thread's next call.
  */
 const char *arch_xstate_difference(const uint8_t *a, const uint8_t *b, size_t size, size_t *offset);
 
