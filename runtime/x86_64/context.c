@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0
+/* What the kernel saves of an interrupted thread, and comparing it with the recorded end. */
+#include "runtime.h"
+
+#include <asm/sigcontext.h>
+#include <asm/signal.h>
+#include <asm/ucontext.h>
+
+#define EFLAGS_TF 0x100u
+/* Flags a program can see and set: CF PF AF ZF SF DF OF NT AC ID. */
+#define EFLAGS_VISIBLE 0x244cd5u
+
+#define OPCODE_PUSHF 0x9c
+
+void arch_read_bases(uint64_t *fs, uint64_t *gs);
+
+static const struct sigcontext *machine(const void *context)
+{
+	return &((const struct ucontext *)context)->uc_mcontext;
+}
+
+uint64_t arch_context_pc(const void *context)
+{
+	return machine(context)->rip;
+}
+
+uint64_t arch_context_sp(const void *context)
+{
+	return machine(context)->rsp;
+}
+
+void arch_set_pc(void *context, uint64_t pc)
+{
+	((struct ucontext *)context)->uc_mcontext.rip = pc;
+}
+
+uint64_t arch_breakpoint_at(uint64_t pc)
+{
+	return pc - CHOP_BREAKPOINT_SIZE;
+}
+
+void arch_step(void *context, bool on, const uint8_t *instruction)
+{
+	struct sigcontext *state = &((struct ucontext *)context)->uc_mcontext;
+
+	if (on) {
+		state->eflags |= EFLAGS_TF;
+		return;
+	}
+	state->eflags &= ~(uint64_t)EFLAGS_TF;
+	if (*instruction == OPCODE_PUSHF)
+		*(uint64_t *)state->rsp &= ~(uint64_t)EFLAGS_TF;
+}
+
+const char *arch_access(const void *context)
+{
+	uint64_t error = machine(context)->err; /* of the page fault */
+
+	return error & 16 ? "executed" : error & 2 ? "wrote" : "read";
+}
+
+void arch_get_regs(const void *context, struct chop_regs *regs, uint64_t pc)
+{
+	const struct sigcontext *state = machine(context);
+
+	*regs = (struct chop_regs){
+		.r15 = state->r15,
+		.r14 = state->r14,
+		.r13 = state->r13,
+		.r12 = state->r12,
+		.rbp = state->rbp,
+		.rbx = state->rbx,
+		.r11 = state->r11,
+		.r10 = state->r10,
+		.r9 = state->r9,
+		.r8 = state->r8,
+		.rax = state->rax,
+		.rcx = state->rcx,
+		.rdx = state->rdx,
+		.rsi = state->rsi,
+		.rdi = state->rdi,
+		.rip = pc,
+		.eflags = state->eflags,
+		.rsp = state->rsp,
+	};
+	arch_read_bases(&regs->fs_base, &regs->gs_base);
+}
+
+uint8_t *arch_context_xstate(const void *context, size_t *size)
+{
+	uint8_t *image = (void *)machine(context)->fpstate;
+	const struct _fpx_sw_bytes *software = (const void *)(image + XSTATE_XCR0_OFFSET);
+
+	*size = software->magic1 == FP_XSTATE_MAGIC1 ? software->xstate_size : XSTATE_LEGACY_SIZE;
+	return image;
+}
+
+struct comparison {
+	uint32_t offset; /* in struct chop_regs */
+	char name[12];
+	uint64_t mask;
+};
+
+#define REG(name)                                              \
+	{                                                      \
+		offsetof(struct chop_regs, name), #name, ~0ULL \
+	}
+
+static const struct comparison comparisons[] = {
+	REG(rip),     REG(rax),
+	REG(rbx),     REG(rcx),
+	REG(rdx),     REG(rsi),
+	REG(rdi),     REG(rbp),
+	REG(rsp),     REG(r8),
+	REG(r9),      REG(r10),
+	REG(r11),     REG(r12),
+	REG(r13),     REG(r14),
+	REG(r15),     { offsetof(struct chop_regs, eflags), "eflags", EFLAGS_VISIBLE },
+	REG(fs_base), REG(gs_base),
+};
+
+unsigned int arch_compare_regs(const struct chop_regs *got, const struct chop_regs *want)
+{
+	unsigned int differing = 0;
+
+	for (size_t i = 0; i < sizeof(comparisons) / sizeof(*comparisons); i++) {
+		const struct comparison *c = &comparisons[i];
+		uint64_t a, b;
+
+		memcpy(&a, (const uint8_t *)got + c->offset, sizeof(a));
+		memcpy(&b, (const uint8_t *)want + c->offset, sizeof(b));
+		if (!((a ^ b) & c->mask))
+			continue;
+		differing++;
+		say(STDOUT, "differs: register %s is %x, in the original %x", c->name, a & c->mask,
+		    b & c->mask);
+	}
+	return differing;
+}
+
+/* Offset within the component, for its register's number. */
+static int64_t within(int component, int64_t offset)
+{
+	uint64_t count;
+	const struct chop_xstate_component *components = table(SNIPPET_COMPONENTS, &count);
+
+	for (uint64_t i = 0; i < count; i++) {
+		if ((int)components[i].number == component)
+			return offset - (int64_t)components[i].offset;
+	}
+	return offset;
+}
+
+unsigned int arch_compare_xstate(uint8_t *got, size_t size)
+{
+	uint64_t count, want_size;
+	const struct chop_xstate_component *components = table(SNIPPET_COMPONENTS, &count);
+	const uint8_t *want = table(SNIPPET_END_XSTATE, &want_size);
+	const char *name;
+	int component, index;
+	int64_t offset;
+
+	chop_xstate_canonical(got, size, components, count);
+	component = chop_xstate_differs(got, size, want, want_size, components, count, &offset);
+	if (component < 0)
+		return 0;
+	name = chop_xstate_register(component, within(component, offset), &index);
+	if (index < 0)
+		say(STDOUT, "differs: register %s (byte %u of the extended state)", name,
+		    (uint64_t)offset);
+	else
+		say(STDOUT, "differs: register %s%u (byte %u of the extended state)", name,
+		    (uint64_t)index, (uint64_t)offset);
+	return 1;
+}
