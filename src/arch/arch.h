@@ -30,6 +30,21 @@ struct arch_call {
 void arch_get_call(const struct chop_regs *regs, struct arch_call *call);
 /* Name of a system call, or NULL when the table does not know the number. */
 const char *arch_call_name(long number);
+/* Address of the system-call instruction of a call at its entry or exit stop. */
+uint64_t arch_call_pc(const struct chop_regs *regs);
+/* Set at an entry stop: the kernel skips the call (its result is -ENOSYS). */
+void arch_cancel_call(struct chop_regs *regs);
+/*
+ * From the registers of an entry stop, those with which the thread makes the same call
+ * again when it goes on from anywhere.
+ */
+void arch_rewind_call(struct chop_regs *regs);
+/*
+ * Registers of a thread that was stopped inside a call the kernel wants to restart:
+ * do what the kernel would have done on the way out, so that the thread can go on from
+ * a stop that is not a signal stop. Others stay as they are.
+ */
+void arch_restart_call(struct chop_regs *regs);
 
 /* The breakpoint instruction, and how far past its address the pc is when it traps. */
 extern const uint8_t arch_breakpoint[];
@@ -38,6 +53,72 @@ extern const size_t arch_breakpoint_advance;
 
 /* Return address of the activation whose first instruction is next: where it is stored. */
 uint64_t arch_return_slot(const struct chop_regs *regs);
+/*
+ * Stack pointer above which an activation is over, from the registers at its first
+ * instruction: the return to its caller is taken with sp beyond this value.
+ */
+uint64_t arch_frame_floor(const struct chop_regs *regs);
+/* Value a function returned, from the registers at its return address. */
+uint64_t arch_return_value(const struct chop_regs *regs);
+
+/*
+ * Do without executing it what the instruction at `pc` does, when it is one of the few
+ * that functions begin with. A word to store in memory is handed back.
+ */
+struct arch_store {
+	bool used;
+	uint64_t address, value;
+};
+bool arch_emulate(struct chop_regs *regs, const uint8_t *code, size_t size,
+		  struct arch_store *store);
+/* The instruction is a system call: it must not be stepped with signals blocked. */
+bool arch_is_call(const uint8_t *code, size_t size);
+
+/* -- code that runs inside a traced program: src/arch/x86_64/inject.S ---------------- */
+
+/* The bytes of the system-call instruction, to be found in any code of the program. */
+extern const uint8_t arch_call_instruction[];
+extern const size_t arch_call_instruction_size;
+
+/*
+ * The table runner, position independent: makes the calls of a table of arch_entry one
+ * after another, then sends SIGSTOP to its own thread and waits. Without a tracer the
+ * program is then merely stopped: it must never end in a breakpoint instruction.
+ */
+extern const uint8_t arch_runner[];
+extern const size_t arch_runner_size;
+
+struct arch_entry {
+	int32_t number;	  /* of the system call; ARCH_ENTRY_END ends the table */
+	uint32_t skip;	  /* entries passed over when this call fails */
+	uint64_t args[6]; /* of the end: process id, thread id */
+	int64_t result;
+};
+#define ARCH_ENTRY_END (-1)
+_Static_assert(sizeof(struct arch_entry) == 64, "the runner steps by 64 bytes");
+
+/* Registers for running a table at address `table` with the runner at `runner`. */
+void arch_run_table(struct chop_regs *regs, uint64_t runner, uint64_t table);
+/* The thread has come to the end of the table and its SIGSTOP. */
+bool arch_table_ended(const struct chop_regs *regs, uint64_t runner, uint64_t end_entry);
+/* Registers for one system call at the instruction `pc`. */
+void arch_set_call(struct chop_regs *regs, uint64_t pc, const struct arch_entry *call);
+/*
+ * Registers for calling a function without arguments: it returns into the runner at
+ * arch_runner_return, which stores its result in the entry at `table` and goes on with
+ * the next one. The return address is to be stored at the new stack pointer.
+ */
+extern const size_t arch_runner_return;
+void arch_set_function(struct chop_regs *regs, uint64_t function, uint64_t table);
+
+/* -- vdso: src/arch/x86_64/vdso.c ---------------------------------------------------- */
+
+/*
+ * Code that makes the real system call instead of the vdso function of that name:
+ * returns its size in bytes, 0 when the name is none of them.
+ */
+#define ARCH_VDSO_CODE_MAX 16
+size_t arch_vdso_call(const char *name, uint8_t code[ARCH_VDSO_CODE_MAX]);
 
 /* What this CPU can do (enum chop_cpu_word): src/arch/x86_64/cpu.c. */
 void arch_cpu(uint32_t words[CHOP_CPU_WORDS]);

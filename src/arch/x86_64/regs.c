@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+/* General registers, system calls in registers, and the few instructions we emulate. */
+#include "arch/arch.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/syscall.h>
+
+/* Red zone of the System V ABI: leaf functions keep data below the stack pointer. */
+#define RED_ZONE 128
+
+/* What a system call leaves in rax when the kernel wants to run it again. */
+#define ERESTARTSYS	      512
+#define ERESTARTNOINTR	      513
+#define ERESTARTNOHAND	      514
+#define ERESTART_RESTARTBLOCK 516
+
+#define CALL_SIZE 2 /* bytes of the syscall instruction */
+
+const uint8_t arch_breakpoint[] = { 0xcc };
+const size_t arch_breakpoint_size = sizeof(arch_breakpoint);
+const size_t arch_breakpoint_advance = 1;
+
+const uint8_t arch_call_instruction[] = { 0x0f, 0x05 };
+const size_t arch_call_instruction_size = sizeof(arch_call_instruction);
+
+uint64_t arch_pc(const struct chop_regs *regs)
+{
+	return regs->rip;
+}
+
+uint64_t arch_sp(const struct chop_regs *regs)
+{
+	return regs->rsp;
+}
+
+void arch_set_pc(struct chop_regs *regs, uint64_t pc)
+{
+	regs->rip = pc;
+}
+
+#define REG(name)                                       \
+	{                                               \
+#name, offsetof(struct chop_regs, name) \
+	}
+static const struct {
+	const char *name;
+	size_t offset;
+} registers[] = {
+	REG(rax), REG(rbx), REG(rcx), REG(rdx),	    REG(rsi),	  REG(rdi),	 REG(rbp),
+	REG(rsp), REG(r8),  REG(r9),  REG(r10),	    REG(r11),	  REG(r12),	 REG(r13),
+	REG(r14), REG(r15), REG(rip), REG(eflags),  REG(cs),	  REG(ss),	 REG(ds),
+	REG(es),  REG(fs),  REG(gs),  REG(fs_base), REG(gs_base), REG(orig_rax),
+};
+_Static_assert(sizeof(registers) / sizeof(registers[0]) == sizeof(struct chop_regs) / 8,
+	       "every register has a name");
+
+const char *arch_reg(const struct chop_regs *regs, unsigned int n, uint64_t *value)
+{
+	if (n >= sizeof(registers) / sizeof(registers[0]))
+		return NULL;
+	memcpy(value, (const char *)regs + registers[n].offset, sizeof(*value));
+	return registers[n].name;
+}
+
+void arch_get_call(const struct chop_regs *regs, struct arch_call *call)
+{
+	*call = (struct arch_call){
+		.number = (long)regs->orig_rax,
+		.args = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 },
+		.result = (int64_t)regs->rax,
+	};
+}
+
+uint64_t arch_call_pc(const struct chop_regs *regs)
+{
+	return regs->rip - CALL_SIZE;
+}
+
+void arch_cancel_call(struct chop_regs *regs)
+{
+	regs->orig_rax = (uint64_t)-1;
+}
+
+void arch_rewind_call(struct chop_regs *regs)
+{
+	regs->rip -= CALL_SIZE;
+	regs->rax = regs->orig_rax;
+	regs->orig_rax = (uint64_t)-1;
+}
+
+void arch_restart_call(struct chop_regs *regs)
+{
+	if ((int64_t)regs->orig_rax < 0)
+		return;
+	switch (-(int64_t)regs->rax) {
+	case ERESTARTSYS:
+	case ERESTARTNOINTR:
+	case ERESTARTNOHAND:
+		arch_rewind_call(regs);
+		break;
+	case ERESTART_RESTARTBLOCK:
+		arch_rewind_call(regs);
+		regs->rax = SYS_restart_syscall;
+		break;
+	}
+}
+
+uint64_t arch_return_slot(const struct chop_regs *regs)
+{
+	return regs->rsp;
+}
+
+uint64_t arch_frame_floor(const struct chop_regs *regs)
+{
+	return regs->rsp;
+}
+
+uint64_t arch_return_value(const struct chop_regs *regs)
+{
+	return regs->rax;
+}
+
+/* Register number of an instruction's low three bits, plus 8 with REX.B. */
+static uint64_t numbered(const struct chop_regs *regs, unsigned int number)
+{
+	const uint64_t values[] = {
+		regs->rax, regs->rcx, regs->rdx, regs->rbx, regs->rsp, regs->rbp,
+		regs->rsi, regs->rdi, regs->r8,	 regs->r9,  regs->r10, regs->r11,
+		regs->r12, regs->r13, regs->r14, regs->r15,
+	};
+
+	return values[number & 15];
+}
+
+bool arch_emulate(struct chop_regs *regs, const uint8_t *code, size_t size,
+		  struct arch_store *store)
+{
+	static const uint8_t endbr64[] = { 0xf3, 0x0f, 0x1e, 0xfa };
+	bool extended = size && code[0] == 0x41; /* REX.B alone */
+	size_t at = extended;
+
+	store->used = false;
+	if (size >= sizeof(endbr64) && !memcmp(code, endbr64, sizeof(endbr64))) {
+		regs->rip += sizeof(endbr64);
+		return true;
+	}
+	if (size > at && (code[at] & 0xf8) == 0x50) { /* push reg */
+		store->used = true;
+		store->address = regs->rsp - 8;
+		store->value = numbered(regs, (code[at] & 7) | (extended ? 8 : 0));
+		regs->rsp -= 8;
+		regs->rip += at + 1;
+		return true;
+	}
+	if (size && code[0] == 0x90) { /* nop */
+		regs->rip += 1;
+		return true;
+	}
+	return false;
+}
+
+bool arch_is_call(const uint8_t *code, size_t size)
+{
+	if (size < 2)
+		return false;
+	/* syscall, sysenter, int $0x80 */
+	return (code[0] == 0x0f && (code[1] == 0x05 || code[1] == 0x34)) ||
+	       (code[0] == 0xcd && code[1] == 0x80);
+}
+
+void arch_run_table(struct chop_regs *regs, uint64_t runner, uint64_t table)
+{
+	regs->r12 = table;
+	regs->rip = runner;
+	regs->orig_rax = (uint64_t)-1;
+	regs->eflags &= ~(uint64_t)0x400; /* DF, as the ABI has it */
+}
+
+bool arch_table_ended(const struct chop_regs *regs, uint64_t runner, uint64_t end_entry)
+{
+	return regs->rip >= runner && regs->rip < runner + arch_runner_size &&
+	       regs->r12 == end_entry && regs->rax == 0;
+}
+
+void arch_set_call(struct chop_regs *regs, uint64_t pc, const struct arch_entry *call)
+{
+	regs->rax = (uint64_t)call->number;
+	regs->rdi = call->args[0];
+	regs->rsi = call->args[1];
+	regs->rdx = call->args[2];
+	regs->r10 = call->args[3];
+	regs->r8 = call->args[4];
+	regs->r9 = call->args[5];
+	regs->rip = pc;
+	regs->orig_rax = (uint64_t)-1;
+}
+
+void arch_set_function(struct chop_regs *regs, uint64_t function, uint64_t table)
+{
+	regs->r12 = table;
+	regs->rsp = ((regs->rsp - RED_ZONE) & ~(uint64_t)15) - 8;
+	regs->rip = function;
+	regs->rax = 0;
+	regs->orig_rax = (uint64_t)-1;
+	regs->eflags &= ~(uint64_t)0x400;
+}

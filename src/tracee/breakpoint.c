@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tracee/breakpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "base/alloc.h"
+#include "base/io.h"
+#include "tracee/memory.h"
+#include "tracee/threads.h"
+#include "tracee/wait.h"
+
+struct breakpoint *breakpoint_find(const struct tracee *tracee, uint64_t address)
+{
+	for (size_t i = 0; i < tracee->breakpoints.length; i++) {
+		if (tracee->breakpoints.items[i]->address == address)
+			return tracee->breakpoints.items[i];
+	}
+	return NULL;
+}
+
+unsigned int breakpoint_purposes(const struct tracee *tracee, uint64_t address)
+{
+	const struct breakpoint *breakpoint = breakpoint_find(tracee, address);
+
+	return breakpoint ? breakpoint->purpose : 0;
+}
+
+static int insert(const struct tracee *tracee, struct breakpoint *breakpoint)
+{
+	int error = memory_read(tracee, breakpoint->address, breakpoint->original,
+				arch_breakpoint_size);
+
+	if (!error)
+		error = memory_write(tracee, breakpoint->address, arch_breakpoint,
+				     arch_breakpoint_size);
+	breakpoint->inserted = !error;
+	return error;
+}
+
+static void take_out(const struct tracee *tracee, struct breakpoint *breakpoint)
+{
+	uint8_t now[sizeof(breakpoint->original)];
+
+	if (!breakpoint->inserted)
+		return;
+	breakpoint->inserted = false;
+	/* Where the program has put other code meanwhile, there is nothing to restore. */
+	if (memory_read(tracee, breakpoint->address, now, arch_breakpoint_size) ||
+	    memcmp(now, arch_breakpoint, arch_breakpoint_size))
+		return;
+	memory_write(tracee, breakpoint->address, breakpoint->original, arch_breakpoint_size);
+}
+
+int breakpoint_set(struct tracee *tracee, uint64_t address, unsigned int purpose)
+{
+	struct breakpoint *breakpoint = breakpoint_find(tracee, address);
+	int error = 0;
+
+	if (!breakpoint) {
+		breakpoint = xcalloc(1, sizeof(*breakpoint));
+		breakpoint->address = address;
+		*vec_push(&tracee->breakpoints) = breakpoint;
+	}
+	if (!breakpoint->inserted)
+		error = insert(tracee, breakpoint);
+	if (!error)
+		breakpoint->purpose |= purpose;
+	else if (!breakpoint->purpose)
+		breakpoints_forget(tracee, address, address + 1);
+	return error;
+}
+
+static void clear_at(struct tracee *tracee, size_t index, unsigned int purpose)
+{
+	struct breakpoint *breakpoint = tracee->breakpoints.items[index];
+
+	breakpoint->purpose &= ~purpose;
+	if (breakpoint->purpose)
+		return;
+	take_out(tracee, breakpoint);
+	vec_remove(&tracee->breakpoints, index);
+	free(breakpoint);
+}
+
+void breakpoint_clear(struct tracee *tracee, uint64_t address, unsigned int purpose)
+{
+	for (size_t i = tracee->breakpoints.length; i--;) {
+		if (tracee->breakpoints.items[i]->address == address)
+			clear_at(tracee, i, purpose);
+	}
+}
+
+void breakpoints_clear(struct tracee *tracee, unsigned int purpose)
+{
+	for (size_t i = tracee->breakpoints.length; i--;)
+		clear_at(tracee, i, purpose);
+}
+
+void breakpoints_show(struct tracee *tracee, unsigned int purposes)
+{
+	for (size_t i = 0; i < tracee->breakpoints.length; i++) {
+		struct breakpoint *breakpoint = tracee->breakpoints.items[i];
+
+		if (!(breakpoint->purpose & purposes))
+			take_out(tracee, breakpoint);
+		else if (!breakpoint->inserted)
+			insert(tracee, breakpoint);
+	}
+}
+
+void breakpoints_mask(const struct tracee *tracee, uint64_t address, uint8_t *data, size_t size)
+{
+	for (size_t i = 0; i < tracee->breakpoints.length; i++) {
+		const struct breakpoint *breakpoint = tracee->breakpoints.items[i];
+
+		for (size_t k = 0; breakpoint->inserted && k < arch_breakpoint_size; k++) {
+			uint64_t at = breakpoint->address + k;
+
+			if (at >= address && at - address < size)
+				data[at - address] = breakpoint->original[k];
+		}
+	}
+}
+
+void breakpoints_restore_in(const struct tracee *tracee, pid_t child)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/mem", child);
+	cleanup_close int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	for (size_t i = 0; fd >= 0 && i < tracee->breakpoints.length; i++) {
+		const struct breakpoint *breakpoint = tracee->breakpoints.items[i];
+		uint8_t now[sizeof(breakpoint->original)];
+
+		if (!breakpoint->inserted ||
+		    io_pread(fd, now, arch_breakpoint_size, breakpoint->address) ||
+		    memcmp(now, arch_breakpoint, arch_breakpoint_size))
+			continue;
+		io_pwrite(fd, breakpoint->original, arch_breakpoint_size, breakpoint->address);
+	}
+}
+
+void breakpoints_forget(struct tracee *tracee, uint64_t start, uint64_t end)
+{
+	for (size_t i = tracee->breakpoints.length; i--;) {
+		struct breakpoint *breakpoint = tracee->breakpoints.items[i];
+
+		if (breakpoint->address < start || breakpoint->address >= end)
+			continue;
+		vec_remove(&tracee->breakpoints, i);
+		free(breakpoint);
+	}
+}
+
+static bool emulate(struct tracee *tracee, struct thread *thread, struct chop_regs regs,
+		    const uint8_t *code, size_t size)
+{
+	struct arch_store store;
+
+	if (!arch_emulate(&regs, code, size, &store))
+		return false;
+	if (store.used &&
+	    memory_write(tracee, store.address, &store.value, sizeof(store.value)))
+		return false;
+	return !thread_set_regs(thread, &regs);
+}
+
+/* Single-step until the pc moves. 0, -EINTR for a signal instead, -ESRCH. */
+static int step(struct tracee *tracee, struct thread *thread, uint64_t address)
+{
+	for (;;) {
+		struct chop_regs regs;
+		int status;
+
+		if (thread_resume(thread, RUN_STEP, 0) || !wait_for(tracee, thread, &status))
+			return -ESRCH;
+		if (thread_get_regs(thread, &regs))
+			return -ESRCH;
+		if (status >> 16 == 0 && WSTOPSIG(status) == SIGTRAP &&
+		    (thread->info.si_code == TRAP_TRACE ||
+		     (thread->info.si_code == TRAP_BRKPT && arch_pc(&regs) != address)))
+			return 0;
+		if (status >> 16 == 0 || arch_pc(&regs) != address) {
+			/* A signal, or the instruction was a call with an event of its own. */
+			wait_queue(tracee, thread->tid, status);
+			return -EINTR;
+		}
+	}
+}
+
+static int step_alone(struct tracee *tracee, struct thread *thread, struct breakpoint *breakpoint,
+		      bool is_call)
+{
+	uint64_t mask = 0;
+	int error;
+
+	threads_stop(tracee, thread);
+	if (thread->exiting) {
+		threads_resume(tracee, thread);
+		return -ESRCH;
+	}
+	take_out(tracee, breakpoint);
+	if (!is_call && !thread_get_mask(thread, &mask))
+		thread_set_mask(thread, mask | SIGNALS_ASYNCHRONOUS);
+	error = step(tracee, thread, breakpoint->address);
+	if (!is_call)
+		thread_set_mask(thread, mask);
+	insert(tracee, breakpoint);
+	threads_resume(tracee, thread);
+	return error;
+}
+
+int breakpoint_step_over(struct tracee *tracee, struct thread *thread)
+{
+	struct breakpoint *breakpoint;
+	struct chop_regs regs;
+	uint8_t code[16];
+	size_t size;
+	int error;
+
+	if (thread_get_regs(thread, &regs))
+		return -ESRCH;
+	breakpoint = breakpoint_find(tracee, arch_pc(&regs));
+	if (!breakpoint || !breakpoint->inserted)
+		return 0;
+	size = memory_read_code(tracee, arch_pc(&regs), code, sizeof(code));
+	if (emulate(tracee, thread, regs, code, size))
+		return 0;
+	error = step_alone(tracee, thread, breakpoint, arch_is_call(code, size));
+	if (error == -EINTR) {
+		thread->again = true;
+		thread->again_pc = breakpoint->address;
+		thread->again_sp = arch_sp(&regs);
+	}
+	return error;
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Starting a program, taking over after an exec, letting go. */
+#include "tracee/tracee.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/personality.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "tracee/breakpoint.h"
+#include "tracee/inject.h"
+#include "tracee/interrupt.h"
+#include "tracee/memory.h"
+#include "tracee/modules.h"
+#include "tracee/threads.h"
+#include "tracee/wait.h"
+
+#define TRACE_OPTIONS                                                                \
+	(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE |           \
+	 PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE |        \
+	 PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT)
+
+static void run_child(const struct spawn_options *options, int go, int failed)
+{
+	int error;
+	char byte;
+
+	if (io_read(go, &byte, 1))
+		_exit(CHOP_NOT_FOUND);
+	personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
+	if (!options->lazy)
+		setenv("LD_BIND_NOW", "1", 1);
+	execvp(options->argv[0], options->argv);
+	error = errno;
+	io_write(failed, &error, sizeof(error));
+	_exit(CHOP_NOT_FOUND);
+}
+
+static int cannot_run(const char *name, int error)
+{
+	if (error == ENOENT || error == ENOTDIR)
+		return err_sys(CHOP_NOT_FOUND, error, "cannot run %s", name);
+	return err_sys(CHOP_CANNOT_RUN, error, "cannot run %s", name);
+}
+
+static int seize(pid_t pid)
+{
+	if (!ptrace(PTRACE_SEIZE, pid, 0, TRACE_OPTIONS))
+		return 0;
+	return err_sys(CHOP_MISSING, errno,
+		       "cannot trace (ptrace): a security policy forbids it (seccomp, a container, "
+		       "kernel.yama.ptrace_scope=3)");
+}
+
+/* Wait for the exec; -ECHILD when the child ended instead. */
+static int await_exec(struct tracee *tracee)
+{
+	for (;;) {
+		struct event event;
+
+		tracee_next(tracee, &event);
+		switch (event.kind) {
+		case EVENT_EXEC:
+			return tracee_renew(tracee, event.thread);
+		case EVENT_EXIT:
+			return -ECHILD;
+		case EVENT_SIGNAL:
+			thread_forward(event.thread, RUN_FREE);
+			break;
+		case EVENT_INTERRUPT:
+			tracee_kill(tracee);
+			return err_set(CHOP_DIFFERS, EINTR, "interrupted before the program ran");
+		default:
+			thread_resume(event.thread, RUN_FREE, 0);
+		}
+	}
+}
+
+static int start(struct tracee *tracee, const char *name, int go, int failed)
+{
+	struct thread *thread = thread_add(tracee, tracee->pid);
+	int error = seize(tracee->pid), why = 0;
+
+	if (error) {
+		kill(tracee->pid, SIGKILL);
+		waitpid(tracee->pid, NULL, 0);
+		tracee->gone = true;
+		return error;
+	}
+	thread->stopped = false;
+	error = io_write(go, "g", 1);
+	if (!error)
+		error = await_exec(tracee);
+	if (error != -ECHILD)
+		return error;
+	if (io_read(failed, &why, sizeof(why)))
+		return err_set(CHOP_CANNOT_RUN, ECHILD, "cannot run %s: it ended at once", name);
+	return cannot_run(name, why);
+}
+
+int tracee_spawn(struct tracee *tracee, const struct spawn_options *options)
+{
+	int go[2], failed[2];
+	int error;
+
+	*tracee = (struct tracee){ .memory = -1, .pagemap = -1, .child = true };
+	if (pipe2(go, O_CLOEXEC))
+		return err_sys(CHOP_MISSING, errno, "cannot create a pipe");
+	if (pipe2(failed, O_CLOEXEC)) {
+		error = errno;
+		close(go[0]);
+		close(go[1]);
+		return err_sys(CHOP_MISSING, error, "cannot create a pipe");
+	}
+	tracee->pid = fork();
+	if (!tracee->pid) {
+		close(go[1]);
+		run_child(options, go[0], failed[1]);
+	}
+	close(go[0]);
+	close(failed[1]);
+	if (tracee->pid < 0)
+		error = err_sys(CHOP_MISSING, errno, "cannot start a process");
+	else
+		error = start(tracee, options->argv[0], go[1], failed[0]);
+	tracee->gone |= tracee->pid < 0;
+	close(go[1]);
+	close(failed[0]);
+	return error;
+}
+
+/* From the exec event to the end of the call: before that, calls cannot be injected. */
+static int finish_exec(struct tracee *tracee, struct thread *thread)
+{
+	int status;
+
+	do {
+		thread->group_stopped = false;
+		if (thread_resume(thread, RUN_CALLS, 0) || !wait_for(tracee, thread, &status))
+			return -ESRCH;
+	} while (status >> 16 || WSTOPSIG(status) != (SIGTRAP | 0x80));
+	thread->run = RUN_FREE;
+	return 0;
+}
+
+int tracee_renew(struct tracee *tracee, struct thread *thread)
+{
+	int error;
+
+	breakpoints_forget(tracee, 0, UINT64_MAX);
+	modules_release(tracee);
+	tracee->runner = tracee->table = tracee->call_pc = 0;
+	error = finish_exec(tracee, thread);
+	if (!error)
+		error = memory_open(tracee);
+	if (!error)
+		error = modules_init(tracee);
+	if (!error)
+		error = inject_open(tracee, thread);
+	return error;
+}
+
+/* A stopped thread that can make calls for us: not inside an event of a call. */
+static struct thread *errand_thread(struct tracee *tracee)
+{
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		struct thread *thread = tracee->threads.items[i];
+
+		if (thread->stopped && !thread->queued && !thread->foreign && !thread->exiting)
+			return thread;
+	}
+	return NULL;
+}
+
+static void detach_thread(struct thread *thread, int signal)
+{
+	if (signal && thread->info_stale)
+		ptrace(PTRACE_SETSIGINFO, thread->tid, 0, &thread->info);
+	ptrace(PTRACE_DETACH, thread->tid, 0, signal);
+}
+
+/* Stops that were seen but not acted upon: a signal must still reach its thread. */
+static void detach_queued(struct tracee *tracee)
+{
+	for (size_t i = 0; i < tracee->queue.length; i++) {
+		const struct queued_stop *stop = &tracee->queue.items[i];
+		struct thread *thread = thread_find(tracee, stop->tid);
+		bool stopped = WIFSTOPPED(stop->status);
+		bool plain = stopped && !stop->breakpoint && !(stop->status >> 16) &&
+			     WSTOPSIG(stop->status) != (SIGTRAP | 0x80);
+
+		if (!stopped) {
+			if (stop->tid == tracee->pid) {
+				tracee->gone = true;
+				tracee->exit_status = stop->status;
+			}
+			continue;
+		}
+		if (thread) {
+			detach_thread(thread, plain ? thread->info.si_signo : 0);
+		} else {
+			breakpoints_restore_in(tracee, stop->tid);
+			ptrace(PTRACE_DETACH, stop->tid, 0, 0);
+		}
+	}
+	vec_release(&tracee->queue);
+}
+
+static bool any_suspended(const struct tracee *tracee)
+{
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		if (tracee->threads.items[i]->suspended)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A thread in vfork cannot be let go before its child has: run on until then, without
+ * breakpoints.
+ */
+static void finish_vforks(struct tracee *tracee)
+{
+	threads_resume(tracee, NULL);
+	while (any_suspended(tracee)) {
+		struct event event;
+
+		interrupt_done();
+		tracee_next(tracee, &event);
+		if (event.kind == EVENT_EXIT)
+			break;
+		if (event.kind == EVENT_SIGNAL)
+			thread_forward(event.thread, RUN_FREE);
+		else if (event.thread)
+			thread_resume(event.thread, RUN_FREE, 0);
+	}
+	threads_stop(tracee, NULL);
+}
+
+void tracee_detach(struct tracee *tracee)
+{
+	struct thread *thread;
+
+	if (tracee->gone || !tracee->threads.length)
+		return;
+	tracee->held = 0;
+	threads_stop(tracee, NULL);
+	breakpoints_clear(tracee, BREAK_ALL);
+	if (any_suspended(tracee))
+		finish_vforks(tracee);
+	thread = errand_thread(tracee);
+	if (thread)
+		inject_close(tracee, thread);
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		thread = tracee->threads.items[i];
+		if (!thread->queued)
+			detach_thread(thread, 0);
+	}
+	detach_queued(tracee);
+	while (tracee->threads.length)
+		thread_drop(tracee, tracee->threads.items[0]);
+	tracee->held = 0;
+}
+
+void tracee_kill(struct tracee *tracee)
+{
+	int status;
+
+	if (tracee->gone)
+		return;
+	kill(tracee->pid, SIGKILL);
+	while (waitpid(tracee->pid, &status, __WALL) == tracee->pid && WIFSTOPPED(status))
+		;
+	tracee->gone = true;
+}
+
+void tracee_await_exit(struct tracee *tracee)
+{
+	while (!tracee->gone && tracee->child) {
+		pid_t pid = waitpid(tracee->pid, &tracee->exit_status, 0);
+
+		if (pid < 0 && errno == EINTR) {
+			if (interrupt_signal() && !interrupt_from_terminal())
+				return;
+			continue;
+		}
+		tracee->gone = true;
+	}
+}
+
+void tracee_release(struct tracee *tracee)
+{
+	while (tracee->threads.length)
+		thread_drop(tracee, tracee->threads.items[0]);
+	breakpoints_forget(tracee, 0, UINT64_MAX);
+	modules_release(tracee);
+	memory_close(tracee);
+	vec_release(&tracee->threads);
+	vec_release(&tracee->queue);
+	vec_release(&tracee->breakpoints);
+	free(tracee->program);
+	tracee->program = NULL;
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tracee/threads.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/uio.h>
+
+#include "base/alloc.h"
+#include "tracee/wait.h"
+
+struct thread *thread_find(const struct tracee *tracee, pid_t tid)
+{
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		if (tracee->threads.items[i]->tid == tid)
+			return tracee->threads.items[i];
+	}
+	return NULL;
+}
+
+struct thread *thread_add(struct tracee *tracee, pid_t tid)
+{
+	struct thread *thread = xcalloc(1, sizeof(*thread));
+
+	thread->tid = tid;
+	*vec_push(&tracee->threads) = thread;
+	return thread;
+}
+
+void thread_drop(struct tracee *tracee, struct thread *thread)
+{
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		if (tracee->threads.items[i] == thread) {
+			vec_remove(&tracee->threads, i);
+			break;
+		}
+	}
+	free(thread);
+}
+
+size_t thread_count(const struct tracee *tracee)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		const struct thread *thread = tracee->threads.items[i];
+
+		count += !thread->foreign && !thread->exiting;
+	}
+	return count;
+}
+
+int thread_resume(struct thread *thread, enum run run, int signal)
+{
+	static const int requests[] = {
+		[RUN_FREE] = PTRACE_CONT,
+		[RUN_CALLS] = PTRACE_SYSCALL,
+		[RUN_STEP] = PTRACE_SINGLESTEP,
+	};
+	int request = thread->group_stopped ? PTRACE_LISTEN : requests[run];
+
+	if (signal && thread->info_stale)
+		ptrace(PTRACE_SETSIGINFO, thread->tid, 0, &thread->info);
+	thread->run = run;
+	thread->stopped = false;
+	thread->group_stopped = false;
+	thread->info_stale = false;
+	if (ptrace(request, thread->tid, 0, signal))
+		return -errno;
+	return 0;
+}
+
+int thread_forward(struct thread *thread, enum run run)
+{
+	return thread_resume(thread, run, thread->info.si_signo);
+}
+
+static void request_stop(const struct thread *thread)
+{
+	if (!thread->stopped && !thread->suspended && !thread->exiting)
+		ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0);
+}
+
+static bool all_stopped(const struct tracee *tracee, const struct thread *but)
+{
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		const struct thread *thread = tracee->threads.items[i];
+
+		if (thread != but && !thread->stopped && !thread->suspended && !thread->exiting)
+			return false;
+	}
+	return true;
+}
+
+void threads_stop(struct tracee *tracee, const struct thread *but)
+{
+	if (tracee->held++)
+		return;
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		if (tracee->threads.items[i] != but)
+			request_stop(tracee->threads.items[i]);
+	}
+	while (!all_stopped(tracee, but)) {
+		int status;
+		pid_t tid = wait_any(&status);
+
+		if (tid == -EINTR)
+			continue;
+		if (tid < 0)
+			break;
+		wait_queue(tracee, tid, status);
+	}
+}
+
+void threads_resume(struct tracee *tracee, const struct thread *but)
+{
+	if (--tracee->held)
+		return;
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		struct thread *thread = tracee->threads.items[i];
+
+		if (thread != but && thread->stopped && !thread->queued)
+			thread_resume(thread, RUN_FREE, 0);
+	}
+}
+
+int thread_get_regs(const struct thread *thread, struct chop_regs *regs)
+{
+	struct iovec io = { regs, sizeof(*regs) };
+
+	return ptrace(PTRACE_GETREGSET, thread->tid, NT_PRSTATUS, &io) ? -errno : 0;
+}
+
+int thread_set_regs(const struct thread *thread, const struct chop_regs *regs)
+{
+	struct iovec io = { (void *)regs, sizeof(*regs) };
+
+	return ptrace(PTRACE_SETREGSET, thread->tid, NT_PRSTATUS, &io) ? -errno : 0;
+}
+
+int thread_get_mask(const struct thread *thread, uint64_t *mask)
+{
+	return ptrace(PTRACE_GETSIGMASK, thread->tid, sizeof(*mask), mask) ? -errno : 0;
+}
+
+int thread_set_mask(const struct thread *thread, uint64_t mask)
+{
+	return ptrace(PTRACE_SETSIGMASK, thread->tid, sizeof(mask), &mask) ? -errno : 0;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The threads of a traced program: stopping, resuming, registers. */
+#ifndef TRACEE_THREADS_H
+#define TRACEE_THREADS_H
+
+#include "tracee/tracee.h"
+
+#define SIGNAL_BIT(n) ((uint64_t)1 << ((n)-1))
+/* Signals an instruction can cause: blocked, they would kill. */
+#define SIGNALS_SYNCHRONOUS                                              \
+	(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | \
+	 SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSYS))
+#define SIGNALS_ASYNCHRONOUS (~SIGNALS_SYNCHRONOUS)
+
+struct thread *thread_find(const struct tracee *tracee, pid_t tid);
+struct thread *thread_add(struct tracee *tracee, pid_t tid);
+void thread_drop(struct tracee *tracee, struct thread *thread);
+/* Threads of the program (vfork children not counted) that still run code. */
+size_t thread_count(const struct tracee *tracee);
+
+/* Let a stopped thread go on, delivering `signal` (0: none). */
+int thread_resume(struct thread *thread, enum run run, int signal);
+/* Deliver what an EVENT_SIGNAL told of, and go on. */
+int thread_forward(struct thread *thread, enum run run);
+
+/*
+ * Stop every thread but one (NULL: all); what happens to them meanwhile is queued. Calls
+ * nest: threads_resume of the outermost lets them go on.
+ */
+void threads_stop(struct tracee *tracee, const struct thread *but);
+void threads_resume(struct tracee *tracee, const struct thread *but);
+
+int thread_get_regs(const struct thread *thread, struct chop_regs *regs);
+int thread_set_regs(const struct thread *thread, const struct chop_regs *regs);
+int thread_get_mask(const struct thread *thread, uint64_t *mask);
+int thread_set_mask(const struct thread *thread, uint64_t mask);
+
+#endif

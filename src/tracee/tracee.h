@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A program under ptrace. The rule above all: it behaves as if nobody watched, and
+ * whatever happens to us it is let go whole. One thread of ours drives it (ptrace wants
+ * that); other threads of ours may only read and write its memory.
+ *
+ * Functions return 0 or -errno; where the cause is one a user can understand, a message
+ * is recorded (base/err.h). -ESRCH means that the thread or the program is gone; the
+ * matching event is on its way.
+ */
+#ifndef TRACEE_TRACEE_H
+#define TRACEE_TRACEE_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "arch/arch.h"
+#include "base/vec.h"
+
+enum event_kind {
+	EVENT_BREAKPOINT, /* one of ours; the pc is at its address */
+	EVENT_SIGNAL,	  /* about to be delivered: thread->info */
+	EVENT_CALL_ENTRY, /* at the entry of a system call, under RUN_CALLS */
+	EVENT_CALL_EXIT,  /* at its exit */
+	EVENT_STEPPED,	  /* after RUN_STEP */
+	EVENT_EXEC,	  /* the program became another; all but the thread is new */
+	EVENT_EXIT,	  /* the program is gone: tracee->exit_status */
+	EVENT_INTERRUPT,  /* a signal came for us (interrupt.h) */
+};
+
+struct event {
+	enum event_kind kind;
+	struct thread *thread; /* NULL for EVENT_EXIT and EVENT_INTERRUPT */
+	uint64_t address;      /* EVENT_BREAKPOINT */
+};
+
+/* How a thread goes on. */
+enum run { RUN_FREE, RUN_CALLS, RUN_STEP };
+
+struct thread {
+	pid_t tid;
+	enum run run;	    /* how it went on last */
+	bool stopped;	    /* in a ptrace stop that we have seen */
+	bool queued;	    /* its event is still in the queue */
+	bool foreign;	    /* shares the memory but is another process (vfork child) */
+	bool suspended;	    /* in vfork until the child lets go: cannot be stopped */
+	bool exiting;	    /* past PTRACE_EVENT_EXIT: runs no more code of the program */
+	bool group_stopped; /* the stop is a job-control one */
+	bool info_stale;    /* calls were injected since `info` was read */
+	bool again;	    /* the next hit at again_pc with again_sp was counted before */
+	uint64_t again_pc, again_sp;
+	siginfo_t info; /* of the signal stop it is or was in */
+};
+
+/* A thread that stopped while we waited for something else. */
+struct queued_stop {
+	pid_t tid;
+	bool breakpoint; /* one of ours, pc already put back to `address` */
+	int status;	 /* as from waitpid */
+	uint64_t address;
+};
+
+struct breakpoint;
+struct module;
+
+struct tracee {
+	pid_t pid;
+	bool child; /* we started it */
+	unsigned int held; /* nesting of threads_stop */
+	bool gone;  /* exited, or let go */
+	int exit_status; /* as from waitpid, once gone */
+	struct thread_vec VEC_BODY(struct thread *) threads;
+	struct queued_stop_vec VEC_BODY(struct queued_stop) queue;
+	struct breakpoint_vec VEC_BODY(struct breakpoint *) breakpoints;
+	struct module_vec VEC_BODY(struct module *) modules; /* program first, then link order */
+	char *program;	     /* its executable; owned */
+	int memory, pagemap; /* /proc/PID/mem and /proc/PID/pagemap */
+	uint64_t *auxv;	     /* pairs of type and value; owned */
+	size_t auxv_size;    /* bytes */
+	uint64_t r_debug;    /* the dynamic linker's; 0 until known and for static programs */
+	uint64_t loader_break; /* where it tells of new modules; 0 for static programs */
+	bool loaded; /* the start-up libraries are mapped and relocated */
+	uint64_t call_pc;	/* a system-call instruction of the program */
+	uint64_t runner, table; /* injected code and data; 0 when not there */
+};
+
+struct spawn_options {
+	char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
+	bool lazy;	   /* leave LD_BIND_NOW alone */
+};
+
+/*
+ * Start a program; it stops after its exec, before its first instruction, with address
+ * randomisation off. -errno with status 126 or 127 when it cannot be run. Release with
+ * tracee_release in any case.
+ */
+int tracee_spawn(struct tracee *tracee, const struct spawn_options *options);
+/* At EVENT_EXEC: forget the old image, open the new one. The thread stays stopped. */
+int tracee_renew(struct tracee *tracee, struct thread *thread);
+/* Put its memory right and let the program go, wherever it is. */
+void tracee_detach(struct tracee *tracee);
+/* End a program that has not executed an instruction yet. */
+void tracee_kill(struct tracee *tracee);
+/* After tracee_detach, for a child: wait for its end and set exit_status. */
+void tracee_await_exit(struct tracee *tracee);
+void tracee_release(struct tracee *tracee);
+
+/* Wait for the next thing worth knowing; the thread stays stopped until resumed. */
+void tracee_next(struct tracee *tracee, struct event *event);
+/* The same for one thread, the others standing still; EVENT_EXIT when it is gone. */
+void tracee_next_of(struct tracee *tracee, struct thread *thread, struct event *event);
+
+#endif

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tracee/wait.h"
+
+#include <errno.h>
+#include <linux/kcmp.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "tracee/breakpoint.h"
+#include "tracee/interrupt.h"
+#include "tracee/threads.h"
+
+#define CALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
+
+pid_t wait_any(int *status)
+{
+	pid_t tid = waitpid(-1, status, __WALL);
+
+	return tid < 0 ? -errno : tid;
+}
+
+static bool is_stopping(int signal)
+{
+	return signal == SIGSTOP || signal == SIGTSTP || signal == SIGTTIN || signal == SIGTTOU;
+}
+
+static int stop_event(int status)
+{
+	return status >> 16;
+}
+
+void wait_note(struct thread *thread, int status)
+{
+	int event = stop_event(status);
+
+	thread->stopped = true;
+	thread->group_stopped = event == PTRACE_EVENT_STOP && is_stopping(WSTOPSIG(status));
+	thread->info_stale = false;
+	if (event == PTRACE_EVENT_VFORK)
+		thread->suspended = true;
+	if (event == PTRACE_EVENT_VFORK_DONE)
+		thread->suspended = false;
+	if (event == PTRACE_EVENT_EXIT)
+		thread->exiting = true;
+	if (!event && WSTOPSIG(status) != CALL_STOP)
+		ptrace(PTRACE_GETSIGINFO, thread->tid, 0, &thread->info);
+}
+
+bool wait_is_breakpoint(const struct tracee *tracee, struct thread *thread, int status,
+			uint64_t *address)
+{
+	struct chop_regs regs;
+	const struct breakpoint *breakpoint;
+
+	if (stop_event(status) || WSTOPSIG(status) != SIGTRAP ||
+	    (thread->info.si_code != SI_KERNEL && thread->info.si_code != TRAP_BRKPT))
+		return false;
+	if (thread_get_regs(thread, &regs))
+		return false;
+	*address = arch_pc(&regs) - arch_breakpoint_advance;
+	breakpoint = breakpoint_find(tracee, *address);
+	if (!breakpoint || !breakpoint->inserted)
+		return false;
+	arch_set_pc(&regs, *address);
+	return !thread_set_regs(thread, &regs);
+}
+
+/*
+ * A stop on request may come between a breakpoint instruction and the signal it raised.
+ * The signal must not be met later, when the breakpoint is forgotten.
+ */
+static bool trap_is_coming(const struct tracee *tracee, const struct thread *thread)
+{
+	struct __ptrace_peeksiginfo_args args = { .off = 0, .flags = 0, .nr = 8 };
+	const struct breakpoint *breakpoint;
+	struct chop_regs regs;
+	siginfo_t infos[8];
+	long count;
+
+	if (thread_get_regs(thread, &regs))
+		return false;
+	breakpoint = breakpoint_find(tracee, arch_pc(&regs) - arch_breakpoint_advance);
+	if (!breakpoint || !breakpoint->inserted)
+		return false;
+	count = ptrace(PTRACE_PEEKSIGINFO, thread->tid, &args, infos);
+	for (long i = 0; i < count; i++) {
+		if (infos[i].si_signo == SIGTRAP && infos[i].si_code > 0)
+			return true;
+	}
+	return false;
+}
+
+void wait_queue(struct tracee *tracee, pid_t tid, int status)
+{
+	struct thread *thread = thread_find(tracee, tid);
+	struct queued_stop stop = { .tid = tid, .status = status };
+
+	if (thread && WIFSTOPPED(status)) {
+		wait_note(thread, status);
+		if (stop_event(status) == PTRACE_EVENT_STOP) {
+			if (!thread->group_stopped && trap_is_coming(tracee, thread))
+				thread_resume(thread, thread->run, 0);
+			return;
+		}
+		stop.breakpoint = wait_is_breakpoint(tracee, thread, status, &stop.address);
+	}
+	if (thread) {
+		thread->exiting |= !WIFSTOPPED(status);
+		thread->queued = true;
+	}
+	*vec_push(&tracee->queue) = stop;
+}
+
+bool wait_for(struct tracee *tracee, struct thread *thread, int *status)
+{
+	while (!thread->exiting) {
+		pid_t tid = wait_any(status);
+
+		if (tid == thread->tid && WIFSTOPPED(*status)) {
+			wait_note(thread, *status);
+			return true;
+		}
+		if (tid > 0)
+			wait_queue(tracee, tid, *status);
+		else if (tid != -EINTR)
+			break;
+	}
+	return false;
+}
+
+static bool shares_memory(const struct tracee *tracee, pid_t child)
+{
+	long order = syscall(SYS_kcmp, tracee->pid, child, KCMP_VM, 0, 0);
+
+	if (order >= 0)
+		return order == 0;
+	/* Without kcmp: a vfork is the only way programs share memory with a child. */
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		if (tracee->threads.items[i]->suspended)
+			return true;
+	}
+	return false;
+}
+
+/* The first stop of something new: a thread, a child with our memory, or one with its own. */
+static void welcome(struct tracee *tracee, pid_t tid)
+{
+	cleanup_free char *task = xasprintf("/proc/%d/task/%d", tracee->pid, tid);
+	bool ours = !access(task, F_OK);
+	struct thread *thread;
+
+	if (!ours && !shares_memory(tracee, tid)) {
+		breakpoints_restore_in(tracee, tid);
+		ptrace(PTRACE_DETACH, tid, 0, 0);
+		return;
+	}
+	thread = thread_add(tracee, tid);
+	thread->foreign = !ours;
+	thread->stopped = true;
+	thread_resume(thread, RUN_FREE, 0);
+}
+
+/* The thread that made an exec is the only one left, under the process's id. */
+static bool after_exec(struct tracee *tracee, struct thread *thread, struct event *event)
+{
+	if (thread->foreign) {
+		ptrace(PTRACE_DETACH, thread->tid, 0, 0);
+		thread_drop(tracee, thread);
+		return false;
+	}
+	for (size_t i = tracee->threads.length; i--;) {
+		struct thread *other = tracee->threads.items[i];
+
+		if (other != thread && !other->foreign)
+			thread_drop(tracee, other);
+	}
+	thread->exiting = thread->suspended = false;
+	event->kind = EVENT_EXEC;
+	return true;
+}
+
+static bool on_event(struct tracee *tracee, struct thread *thread, int status, struct event *event)
+{
+	if (stop_event(status) == PTRACE_EVENT_EXEC)
+		return after_exec(tracee, thread, event);
+	thread_resume(thread, thread->run, 0);
+	return false;
+}
+
+static bool on_call(struct thread *thread, struct event *event)
+{
+	uint8_t info[128] = { 0 }; /* struct ptrace_syscall_info: op is its first byte */
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, thread->tid, sizeof(info), info) < 0)
+		return false;
+	event->kind = info[0] == PTRACE_SYSCALL_INFO_ENTRY ? EVENT_CALL_ENTRY : EVENT_CALL_EXIT;
+	return true;
+}
+
+/* The same hit as one before: the instruction had raised a signal instead of running. */
+static bool is_again(struct thread *thread)
+{
+	struct chop_regs regs;
+
+	if (!thread->again || thread_get_regs(thread, &regs))
+		return false;
+	thread->again = false;
+	return arch_pc(&regs) == thread->again_pc && arch_sp(&regs) == thread->again_sp;
+}
+
+static bool on_breakpoint(struct tracee *tracee, struct thread *thread, uint64_t address,
+			  struct event *event)
+{
+	if (thread->foreign || is_again(thread)) {
+		if (!breakpoint_step_over(tracee, thread))
+			thread_resume(thread, RUN_FREE, 0);
+		return false;
+	}
+	event->kind = EVENT_BREAKPOINT;
+	event->address = address;
+	return true;
+}
+
+static bool on_signal(struct thread *thread, struct event *event)
+{
+	if (thread->foreign) {
+		thread_forward(thread, RUN_FREE);
+		return false;
+	}
+	event->kind = thread->info.si_signo == SIGTRAP && thread->run == RUN_STEP &&
+				      thread->info.si_code == TRAP_TRACE ?
+			      EVENT_STEPPED :
+			      EVENT_SIGNAL;
+	return true;
+}
+
+static bool on_end(struct tracee *tracee, pid_t tid, int status, struct event *event)
+{
+	struct thread *thread = thread_find(tracee, tid);
+
+	if (thread)
+		thread_drop(tracee, thread);
+	if (tid != tracee->pid)
+		return false;
+	tracee->gone = true;
+	tracee->exit_status = status;
+	*event = (struct event){ .kind = EVENT_EXIT };
+	return true;
+}
+
+/* What a stop means for the caller; false when it is dealt with. */
+static bool dispatch(struct tracee *tracee, pid_t tid, int status, struct event *event)
+{
+	struct thread *thread = thread_find(tracee, tid);
+	uint64_t address;
+
+	if (!WIFSTOPPED(status))
+		return on_end(tracee, tid, status, event);
+	if (!thread) {
+		welcome(tracee, tid);
+		return false;
+	}
+	*event = (struct event){ .thread = thread };
+	if (stop_event(status))
+		return on_event(tracee, thread, status, event);
+	if (WSTOPSIG(status) == CALL_STOP)
+		return on_call(thread, event);
+	if (wait_is_breakpoint(tracee, thread, status, &address))
+		return on_breakpoint(tracee, thread, address, event);
+	return on_signal(thread, event);
+}
+
+static bool from_queue(struct tracee *tracee, struct event *event)
+{
+	struct queued_stop stop = tracee->queue.items[0];
+	struct thread *thread = thread_find(tracee, stop.tid);
+
+	vec_remove(&tracee->queue, 0);
+	if (thread)
+		thread->queued = false;
+	if (!stop.breakpoint)
+		return dispatch(tracee, stop.tid, stop.status, event);
+	if (!thread)
+		return false;
+	*event = (struct event){ .thread = thread };
+	return on_breakpoint(tracee, thread, stop.address, event);
+}
+
+static bool interrupted(struct event *event)
+{
+	if (!interrupt_signal())
+		return false;
+	*event = (struct event){ .kind = EVENT_INTERRUPT };
+	return true;
+}
+
+void tracee_next(struct tracee *tracee, struct event *event)
+{
+	for (;;) {
+		struct thread *thread;
+		int status;
+		pid_t tid;
+
+		if (interrupted(event))
+			return;
+		if (tracee->queue.length) {
+			if (from_queue(tracee, event))
+				return;
+			continue;
+		}
+		tid = wait_any(&status);
+		if (tid == -EINTR)
+			continue;
+		if (tid < 0) {
+			on_end(tracee, tracee->pid, 0, event);
+			return;
+		}
+		thread = thread_find(tracee, tid);
+		if (thread && WIFSTOPPED(status))
+			wait_note(thread, status);
+		if (dispatch(tracee, tid, status, event))
+			return;
+	}
+}
+
+void tracee_next_of(struct tracee *tracee, struct thread *thread, struct event *event)
+{
+	for (;;) {
+		int status;
+		pid_t tid;
+
+		if (interrupted(event))
+			return;
+		if (thread->exiting)
+			break;
+		tid = wait_any(&status);
+		if (tid < 0 && tid != -EINTR)
+			break;
+		if (tid > 0 && tid != thread->tid)
+			wait_queue(tracee, tid, status);
+		if (tid != thread->tid)
+			continue;
+		if (!WIFSTOPPED(status)) {
+			wait_queue(tracee, tid, status);
+			break;
+		}
+		wait_note(thread, status);
+		if (dispatch(tracee, tid, status, event))
+			return;
+	}
+	*event = (struct event){ .kind = EVENT_EXIT };
+}

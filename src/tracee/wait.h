@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Waiting for stops of traced threads (used inside src/tracee). */
+#ifndef TRACEE_WAIT_H
+#define TRACEE_WAIT_H
+
+#include "tracee/tracee.h"
+
+/* waitpid for any traced thread; -EINTR when a signal came for us, -ECHILD. */
+pid_t wait_any(int *status);
+/*
+ * Wait until one thread stops or ends, other threads' stops going into the queue.
+ * Returns false when it ended (the queue knows).
+ */
+bool wait_for(struct tracee *tracee, struct thread *thread, int *status);
+/* Put a stop that was seen at the wrong moment into the queue. */
+void wait_queue(struct tracee *tracee, pid_t tid, int status);
+/* Take what a stop tells about the thread itself into its fields. */
+void wait_note(struct thread *thread, int status);
+/*
+ * The stop is one of our breakpoints: put the pc back to it, in *address.
+ */
+bool wait_is_breakpoint(const struct tracee *tracee, struct thread *thread, int status,
+			uint64_t *address);
+
+#endif
