@@ -74,7 +74,7 @@ bool arch_emulate(struct chop_regs *regs, const uint8_t *code, size_t size,
 /* The instruction is a system call: it must not be stepped with signals blocked. */
 bool arch_is_call(const uint8_t *code, size_t size);
 
-/* -- code that runs inside a traced program: src/arch/x86_64/inject.S ---------------- */
+/* -- code that runs inside a traced program: src/arch/x86_64/runner.S ---------------- */
 
 /* The bytes of the system-call instruction, to be found in any code of the program. */
 extern const uint8_t arch_call_instruction[];
@@ -122,6 +122,9 @@ size_t arch_vdso_call(const char *name, uint8_t code[ARCH_VDSO_CODE_MAX]);
 
 /* What this CPU can do (enum chop_cpu_word): src/arch/x86_64/cpu.c. */
 void arch_cpu(uint32_t words[CHOP_CPU_WORDS]);
+
+/* Note type (NT_X86_XSTATE) under which ptrace hands out a thread's extended state. */
+extern const int arch_xstate_note;
 
 /* -- extended state: src/arch/x86_64/xstate.c --------------------------------------- */
 

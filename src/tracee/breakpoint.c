@@ -161,8 +161,7 @@ static bool emulate(struct tracee *tracee, struct thread *thread, struct chop_re
 
 	if (!arch_emulate(&regs, code, size, &store))
 		return false;
-	if (store.used &&
-	    memory_write(tracee, store.address, &store.value, sizeof(store.value)))
+	if (store.used && memory_write(tracee, store.address, &store.value, sizeof(store.value)))
 		return false;
 	return !thread_set_regs(thread, &regs);
 }

@@ -224,7 +224,7 @@ static bool find_call(struct tracee *tracee, const struct capture_mapping *mappi
 static int find_call_pc(struct tracee *tracee)
 {
 	struct capture_mapping_vec maps = { 0 };
-	int error = maps_read(tracee->pid, &maps);
+	int error = mappings_read(tracee->pid, &maps);
 	bool found = false;
 
 	if (error)
@@ -233,7 +233,7 @@ static int find_call_pc(struct tracee *tracee)
 		found = !strcmp(maps.items[i].path, "[vdso]") && find_call(tracee, &maps.items[i]);
 	for (size_t i = 0; i < maps.length && !found; i++)
 		found = find_call(tracee, &maps.items[i]);
-	maps_release(&maps);
+	mappings_release(&maps);
 	if (!found)
 		return err_set(CHOP_MISSING, ENOSYS, "%s has no system-call instruction to use",
 			       tracee->program);

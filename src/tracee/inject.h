@@ -13,10 +13,13 @@
 #define INJECT_ENTRIES 65536
 /* Bytes after the table that calls may use as a buffer, and where it is. */
 #define INJECT_BUFFER_SIZE 4096
-#define INJECT_SIZE	   (CHOP_PAGE_SIZE + INJECT_ENTRIES * sizeof(struct arch_entry) + INJECT_BUFFER_SIZE)
-#define INJECT_ADDRESS	   0x1f0000000000ULL
+#define INJECT_SIZE \
+	(CHOP_PAGE_SIZE + INJECT_ENTRIES * sizeof(struct arch_entry) + INJECT_BUFFER_SIZE)
+#define INJECT_ADDRESS 0x1f0000000000ULL
 /* Result of an entry that was skipped because one before it failed. */
 #define INJECT_NOT_RUN INT64_MIN
+
+struct entry_vec VEC_BODY(struct arch_entry);
 
 /*
  * Map the pages. The thread is at a stop in its own code or at a system call's exit, as

@@ -22,18 +22,19 @@ char *memory_read_text(const struct tracee *tracee, uint64_t address, size_t max
 uint64_t memory_auxv(const struct tracee *tracee, uint64_t type);
 
 /* Entries of /proc/PID/pagemap for `count` pages from an address; 0 or -errno. */
-#define PAGEMAP_PRESENT	   (1ULL << 63)
-#define PAGEMAP_SWAPPED	   (1ULL << 62)
-#define PAGEMAP_FILE	   (1ULL << 61) /* the file's page, or shared memory */
-#define PAGEMAP_UFFD_WP	   (1ULL << 57) /* not written since write-protected */
+#define PAGEMAP_PRESENT (1ULL << 63)
+#define PAGEMAP_SWAPPED (1ULL << 62)
+#define PAGEMAP_FILE	(1ULL << 61) /* the file's page, or shared memory */
+#define PAGEMAP_UFFD_WP (1ULL << 57) /* not written since write-protected */
 int memory_pagemap(const struct tracee *tracee, uint64_t address, uint64_t *entries, size_t count);
 
 /* The lines of /proc/PID/maps, sorted; 0 or -errno with a message. */
-int maps_read(pid_t pid, struct capture_mapping_vec *maps);
-void maps_release(struct capture_mapping_vec *maps);
+int mappings_read(pid_t pid, struct capture_mapping_vec *maps);
+void mappings_release(struct capture_mapping_vec *maps);
 /* The mapping that holds an address, or NULL. */
-const struct capture_mapping *maps_find(const struct capture_mapping_vec *maps, uint64_t address);
+const struct capture_mapping *mappings_find(const struct capture_mapping_vec *maps,
+					    uint64_t address);
 /* Whether nothing is mapped in [start, end). */
-bool maps_free(const struct capture_mapping_vec *maps, uint64_t start, uint64_t end);
+bool mappings_free(const struct capture_mapping_vec *maps, uint64_t start, uint64_t end);
 
 #endif

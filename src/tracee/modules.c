@@ -13,7 +13,7 @@
 #include "tracee/breakpoint.h"
 #include "tracee/memory.h"
 
-#define MODULES_MAX 65536 /* entries of a link map we believe in */
+#define MODULES_MAX    65536 /* entries of a link map we believe in */
 #define NAME_MAX_BYTES 4096
 
 static struct module *add(struct tracee *tracee, const char *path, const char *name)
@@ -96,14 +96,14 @@ bool module_is(const struct module *module, const char *name)
 /* The file mapped at an address, without the kernel's " (deleted)"; NULL when none is. */
 static char *file_at(const struct capture_mapping_vec *maps, uint64_t address)
 {
-	const struct capture_mapping *mapping = maps_find(maps, address);
+	const struct capture_mapping *mapping = mappings_find(maps, address);
 	const char *deleted;
 
 	if (!mapping || mapping->path[0] != '/')
 		return NULL;
 	deleted = strstr(mapping->path, " (deleted)");
-	return deleted ? xstrndup(mapping->path, (size_t)(deleted - mapping->path)) :
-			 xstrdup(mapping->path);
+	return deleted ? xstrndup(mapping->path, (size_t)(deleted - mapping->path))
+		       : xstrdup(mapping->path);
 }
 
 static int add_program(struct tracee *tracee)
@@ -126,12 +126,12 @@ static int find_loader_break(struct tracee *tracee)
 	cleanup_free char *path = NULL;
 	struct image image = { 0 };
 	const struct symbol *symbol;
-	int error = maps_read(tracee->pid, &maps);
+	int error = mappings_read(tracee->pid, &maps);
 
 	if (error)
 		return error;
 	path = file_at(&maps, base);
-	maps_release(&maps);
+	mappings_release(&maps);
 	error = image_open(path ? path : "?", &image);
 	if (error)
 		return err_context(error, "dynamic linker");
@@ -240,7 +240,7 @@ static void read_list(struct tracee *tracee, uint64_t first)
 	struct capture_mapping_vec maps = { 0 };
 	uint64_t at = first;
 
-	if (maps_read(tracee->pid, &maps))
+	if (mappings_read(tracee->pid, &maps))
 		return;
 	for (size_t i = 0; i < tracee->modules.length; i++)
 		tracee->modules.items[i]->listed = false;
@@ -255,7 +255,7 @@ static void read_list(struct tracee *tracee, uint64_t first)
 		list_entry(tracee, at, &entry, &maps);
 		at = (uint64_t)entry.l_next;
 	}
-	maps_release(&maps);
+	mappings_release(&maps);
 	drop_unlisted(tracee);
 }
 
@@ -294,10 +294,10 @@ struct module *module_at(struct tracee *tracee, uint64_t address)
 		if (module->opened && address >= module->start && address < module->end)
 			return module;
 	}
-	if (maps_read(tracee->pid, &maps))
+	if (mappings_read(tracee->pid, &maps))
 		return NULL;
 	path = file_at(&maps, address);
-	maps_release(&maps);
+	mappings_release(&maps);
 	for (size_t i = 0; path && i < tracee->modules.length; i++) {
 		if (!strcmp(tracee->modules.items[i]->path, path))
 			return tracee->modules.items[i];

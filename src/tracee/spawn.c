@@ -21,10 +21,9 @@
 #include "tracee/threads.h"
 #include "tracee/wait.h"
 
-#define TRACE_OPTIONS                                                                \
-	(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE |           \
-	 PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE |        \
-	 PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT)
+#define TRACE_OPTIONS                                                                           \
+	(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
+	 PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT)
 
 static void run_child(const struct spawn_options *options, int go, int failed)
 {
@@ -272,7 +271,7 @@ void tracee_kill(struct tracee *tracee)
 {
 	int status;
 
-	if (tracee->gone)
+	if (tracee->gone || tracee->pid <= 0)
 		return;
 	kill(tracee->pid, SIGKILL);
 	while (waitpid(tracee->pid, &status, __WALL) == tracee->pid && WIFSTOPPED(status))

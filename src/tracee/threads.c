@@ -82,6 +82,12 @@ static void request_stop(const struct thread *thread)
 		ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0);
 }
 
+void thread_interrupt(struct thread *thread)
+{
+	thread->stop_wanted = true;
+	request_stop(thread);
+}
+
 static bool all_stopped(const struct tracee *tracee, const struct thread *but)
 {
 	for (size_t i = 0; i < tracee->threads.length; i++) {

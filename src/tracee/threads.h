@@ -7,9 +7,9 @@
 
 #define SIGNAL_BIT(n) ((uint64_t)1 << ((n)-1))
 /* Signals an instruction can cause: blocked, they would kill. */
-#define SIGNALS_SYNCHRONOUS                                              \
-	(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | \
-	 SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSYS))
+#define SIGNALS_SYNCHRONOUS                                                                   \
+	(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGFPE) | \
+	 SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSYS))
 #define SIGNALS_ASYNCHRONOUS (~SIGNALS_SYNCHRONOUS)
 
 struct thread *thread_find(const struct tracee *tracee, pid_t tid);
@@ -22,6 +22,9 @@ size_t thread_count(const struct tracee *tracee);
 int thread_resume(struct thread *thread, enum run run, int signal);
 /* Deliver what an EVENT_SIGNAL told of, and go on. */
 int thread_forward(struct thread *thread, enum run run);
+
+/* Ask a running thread to stop: EVENT_STOPPED follows, unless it stops for another reason. */
+void thread_interrupt(struct thread *thread);
 
 /*
  * Stop every thread but one (NULL: all); what happens to them meanwhile is queued. Calls

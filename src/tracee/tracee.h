@@ -25,6 +25,7 @@ enum event_kind {
 	EVENT_CALL_ENTRY, /* at the entry of a system call, under RUN_CALLS */
 	EVENT_CALL_EXIT,  /* at its exit */
 	EVENT_STEPPED,	  /* after RUN_STEP */
+	EVENT_STOPPED,	  /* after thread_interrupt */
 	EVENT_EXEC,	  /* the program became another; all but the thread is new */
 	EVENT_EXIT,	  /* the program is gone: tracee->exit_status */
 	EVENT_INTERRUPT,  /* a signal came for us (interrupt.h) */
@@ -48,6 +49,7 @@ struct thread {
 	bool suspended;	    /* in vfork until the child lets go: cannot be stopped */
 	bool exiting;	    /* past PTRACE_EVENT_EXIT: runs no more code of the program */
 	bool group_stopped; /* the stop is a job-control one */
+	bool stop_wanted;   /* thread_interrupt was called */
 	bool info_stale;    /* calls were injected since `info` was read */
 	bool again;	    /* the next hit at again_pc with again_sp was counted before */
 	uint64_t again_pc, again_sp;
@@ -67,21 +69,21 @@ struct module;
 
 struct tracee {
 	pid_t pid;
-	bool child; /* we started it */
+	bool child;	   /* we started it */
 	unsigned int held; /* nesting of threads_stop */
-	bool gone;  /* exited, or let go */
-	int exit_status; /* as from waitpid, once gone */
+	bool gone;	   /* exited, or let go */
+	int exit_status;   /* as from waitpid, once gone */
 	struct thread_vec VEC_BODY(struct thread *) threads;
 	struct queued_stop_vec VEC_BODY(struct queued_stop) queue;
 	struct breakpoint_vec VEC_BODY(struct breakpoint *) breakpoints;
 	struct module_vec VEC_BODY(struct module *) modules; /* program first, then link order */
-	char *program;	     /* its executable; owned */
-	int memory, pagemap; /* /proc/PID/mem and /proc/PID/pagemap */
-	uint64_t *auxv;	     /* pairs of type and value; owned */
-	size_t auxv_size;    /* bytes */
-	uint64_t r_debug;    /* the dynamic linker's; 0 until known and for static programs */
-	uint64_t loader_break; /* where it tells of new modules; 0 for static programs */
-	bool loaded; /* the start-up libraries are mapped and relocated */
+	char *program;					     /* its executable; owned */
+	int memory, pagemap;	/* /proc/PID/mem and /proc/PID/pagemap */
+	uint64_t *auxv;		/* pairs of type and value; owned */
+	size_t auxv_size;	/* bytes */
+	uint64_t r_debug;	/* the dynamic linker's; 0 until known and for static programs */
+	uint64_t loader_break;	/* where it tells of new modules; 0 for static programs */
+	bool loaded;		/* the start-up libraries are mapped and relocated */
 	uint64_t call_pc;	/* a system-call instruction of the program */
 	uint64_t runner, table; /* injected code and data; 0 when not there */
 };

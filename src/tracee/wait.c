@@ -186,6 +186,11 @@ static bool on_event(struct tracee *tracee, struct thread *thread, int status, s
 {
 	if (stop_event(status) == PTRACE_EVENT_EXEC)
 		return after_exec(tracee, thread, event);
+	if (stop_event(status) == PTRACE_EVENT_STOP && thread->stop_wanted) {
+		thread->stop_wanted = false;
+		event->kind = EVENT_STOPPED;
+		return true;
+	}
 	thread_resume(thread, thread->run, 0);
 	return false;
 }
@@ -231,9 +236,9 @@ static bool on_signal(struct thread *thread, struct event *event)
 		return false;
 	}
 	event->kind = thread->info.si_signo == SIGTRAP && thread->run == RUN_STEP &&
-				      thread->info.si_code == TRAP_TRACE ?
-			      EVENT_STEPPED :
-			      EVENT_SIGNAL;
+				      thread->info.si_code == TRAP_TRACE
+			      ? EVENT_STEPPED
+			      : EVENT_SIGNAL;
 	return true;
 }
 

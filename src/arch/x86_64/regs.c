@@ -2,7 +2,7 @@
 /* General registers, system calls in registers, and the few instructions we emulate. */
 #include "arch/arch.h"
 
-#include <errno.h>
+#include <elf.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -16,6 +16,8 @@
 #define ERESTART_RESTARTBLOCK 516
 
 #define CALL_SIZE 2 /* bytes of the syscall instruction */
+
+const int arch_xstate_note = NT_X86_XSTATE;
 
 const uint8_t arch_breakpoint[] = { 0xcc };
 const size_t arch_breakpoint_size = sizeof(arch_breakpoint);

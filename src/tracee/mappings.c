@@ -43,7 +43,7 @@ static bool parse(const char *line, size_t length, struct capture_mapping *mappi
 	return true;
 }
 
-int maps_read(pid_t pid, struct capture_mapping_vec *maps)
+int mappings_read(pid_t pid, struct capture_mapping_vec *maps)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/maps", pid);
 	cleanup_buf struct buf text = { 0 };
@@ -62,7 +62,7 @@ int maps_read(pid_t pid, struct capture_mapping_vec *maps)
 	return 0;
 }
 
-void maps_release(struct capture_mapping_vec *maps)
+void mappings_release(struct capture_mapping_vec *maps)
 {
 	for (size_t i = 0; i < maps->length; i++)
 		free(maps->items[i].path);
@@ -85,7 +85,8 @@ static size_t above(const struct capture_mapping_vec *maps, uint64_t address)
 	return low;
 }
 
-const struct capture_mapping *maps_find(const struct capture_mapping_vec *maps, uint64_t address)
+const struct capture_mapping *mappings_find(const struct capture_mapping_vec *maps,
+					    uint64_t address)
 {
 	size_t i = above(maps, address);
 
@@ -94,7 +95,7 @@ const struct capture_mapping *maps_find(const struct capture_mapping_vec *maps, 
 	return &maps->items[i];
 }
 
-bool maps_free(const struct capture_mapping_vec *maps, uint64_t start, uint64_t end)
+bool mappings_free(const struct capture_mapping_vec *maps, uint64_t start, uint64_t end)
 {
 	size_t i = above(maps, start);
 

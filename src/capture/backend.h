@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A back end catches the pages that a region touches, each with its content at entry.
+ * Between begin and end the owner thread runs, other threads stand still, and whatever
+ * reads or writes the program's memory from outside must call make_present first.
+ */
+#ifndef CAPTURE_BACKEND_H
+#define CAPTURE_BACKEND_H
+
+#include "store/capture.h"
+#include "tracee/tracee.h"
+
+struct backend;
+
+struct backend_ops {
+	const char *name;
+	/*
+	 * Once for each program image, with a thread that can make calls. 0 or -errno with
+	 * a message (status CHOP_MISSING where this machine does not allow it).
+	 */
+	int (*open)(struct tracee *tracee, struct thread *thread, struct backend **backend);
+	void (*close)(struct backend *backend);
+	/*
+	 * Arm. capture->maps is filled in; pages are recorded in capture->pages from now on.
+	 * 0 or -errno with a message, everything as before then.
+	 */
+	int (*begin)(struct backend *backend, struct thread *owner, struct capture *capture);
+	/* Make the page at an address readable and writable for us, recording it. */
+	int (*make_present)(struct backend *backend, uint64_t address);
+	/*
+	 * Put the program's memory back as it was; with `keep`, complete capture->pages
+	 * (not sorted) first. The owner is at a stop where it can make calls. 0 or -errno.
+	 */
+	int (*end)(struct backend *backend, struct thread *owner, bool keep);
+	/* The program died in between: forget. */
+	void (*drop)(struct backend *backend);
+	/* CPU our own helpers should run on while the region runs; -1 for any. */
+	void (*pin)(struct backend *backend, int cpu);
+};
+
+struct backend {
+	const struct backend_ops *ops;
+	struct tracee *tracee;
+};
+
+extern const struct backend_ops uffd_backend;
+
+#endif

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Lists of invocations; declared in session.h. */
+#include "capture/session.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+
+static int bad(const char *text)
+{
+	return err_set(CHOP_USAGE, EINVAL, "'%s' is not a list of invocations like 3,7-9", text);
+}
+
+static bool parse_number(const char **at, uint64_t *value)
+{
+	char *end;
+
+	if (**at < '0' || **at > '9')
+		return false;
+	errno = 0;
+	*value = strtoull(*at, &end, 10);
+	*at = end;
+	return !errno;
+}
+
+int index_ranges_parse(const char *text, struct index_ranges *ranges)
+{
+	for (const char *at = text;; at++) {
+		struct index_range range;
+
+		if (!parse_number(&at, &range.first))
+			return bad(text);
+		range.last = range.first;
+		if (*at == '-') {
+			at++;
+			if (!parse_number(&at, &range.last) || range.last < range.first)
+				return bad(text);
+		}
+		*vec_push(ranges) = range;
+		if (!*at)
+			return 0;
+		if (*at != ',')
+			return bad(text);
+	}
+}
+
+bool index_ranges_contain(const struct index_ranges *ranges, uint64_t index)
+{
+	for (size_t i = 0; i < ranges->length; i++) {
+		if (index >= ranges->items[i].first && index <= ranges->items[i].last)
+			return true;
+	}
+	return false;
+}
+
+uint64_t index_ranges_last(const struct index_ranges *ranges)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < ranges->length; i++) {
+		if (ranges->items[i].last > last)
+			last = ranges->items[i].last;
+	}
+	return last;
+}

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/pin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/io.h"
+
+/* Position of "processor" in /proc/PID/stat, counted from the field after the name. */
+#define PROCESSOR_FIELD 37
+
+static int last_cpu(const struct tracee *tracee, pid_t tid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/task/%d/stat", tracee->pid, tid);
+	cleanup_buf struct buf text = { 0 };
+	const char *at;
+
+	if (io_read_file(path, &text)) {
+		err_clear();
+		return -1;
+	}
+	at = strrchr(buf_text(&text), ')');
+	for (int field = 0; at && field < PROCESSOR_FIELD; field++) {
+		at = strchr(at, ' ');
+		at = at ? at + 1 : NULL;
+	}
+	return at ? atoi(at) : -1;
+}
+
+void pin_begin(struct pin *pin, const struct tracee *tracee, const struct thread *owner)
+{
+	cpu_set_t one;
+
+	*pin = (struct pin){ .tid = owner->tid, .cpu = last_cpu(tracee, owner->tid) };
+	if (pin->cpu < 0 || pin->cpu >= CPU_SETSIZE)
+		pin->cpu = -1;
+	if (pin->cpu < 0 || sched_getaffinity(owner->tid, sizeof(pin->owner), &pin->owner) ||
+	    sched_getaffinity(0, sizeof(pin->self), &pin->self)) {
+		pin->cpu = -1;
+		return;
+	}
+	CPU_ZERO(&one);
+	CPU_SET(pin->cpu, &one);
+	if (sched_setaffinity(0, sizeof(one), &one) ||
+	    sched_setaffinity(owner->tid, sizeof(one), &one)) {
+		sched_setaffinity(0, sizeof(pin->self), &pin->self);
+		pin->cpu = -1;
+	}
+}
+
+void pin_end(struct pin *pin)
+{
+	if (pin->cpu < 0)
+		return;
+	sched_setaffinity(pin->tid, sizeof(pin->owner), &pin->owner);
+	sched_setaffinity(0, sizeof(pin->self), &pin->self);
+}

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/region.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "capture/pin.h"
+#include "tracee/breakpoint.h"
+#include "tracee/inject.h"
+#include "tracee/interrupt.h"
+#include "tracee/memory.h"
+#include "tracee/modules.h"
+#include "tracee/threads.h"
+
+/* One way through the region. */
+struct passage {
+	struct region *region;
+	struct tracee *tracee;
+	struct thread *owner;
+	struct capture *capture;
+	struct support support;
+	struct pin pin;
+	uint64_t mask;	  /* the owner's own */
+	uint64_t floor;	  /* sp beyond which the activation is over */
+	uint64_t started; /* ns */
+	int signal;	  /* to deliver when the program goes on */
+	bool armed;
+};
+
+int region_open(struct region *region, struct tracee *tracee, struct thread *thread,
+		const struct backend_ops *ops)
+{
+	region->tracee = tracee;
+	vdso_init(&region->vdso, tracee);
+	return ops->open(tracee, thread, &region->backend);
+}
+
+void region_close(struct region *region)
+{
+	if (region->backend)
+		region->backend->ops->close(region->backend);
+	region->backend = NULL;
+	vdso_release(&region->vdso);
+	vec_release(&region->ends);
+}
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* -- before ------------------------------------------------------------------------------- */
+
+static bool same_as_file(const struct tracee *tracee, const struct capture_mapping *mapping,
+			 uint64_t page)
+{
+	uint8_t memory[CHOP_PAGE_SIZE], file[CHOP_PAGE_SIZE] = { 0 };
+	cleanup_close int fd = open(mapping->path, O_RDONLY | O_CLOEXEC);
+	struct stat status;
+
+	return fd >= 0 && !fstat(fd, &status) && status.st_ino == mapping->inode &&
+	       !memory_read(tracee, page, memory, sizeof(memory)) &&
+	       pread(fd, file, sizeof(file), (off_t)(mapping->offset + (page - mapping->start))) >=
+		       0 &&
+	       !memcmp(memory, file, sizeof(file));
+}
+
+/*
+ * Pages that are private copies only because breakpoints of ours were in them: dropped,
+ * they are the file's own again, and the whole mapping is clean.
+ */
+static void drop_copies(struct passage *run, struct entry_vec *calls)
+{
+	struct tracee *tracee = run->tracee;
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < tracee->breakpoints.length; i++) {
+		uint64_t page = tracee->breakpoints.items[i]->address & -(uint64_t)CHOP_PAGE_SIZE;
+		const struct capture_mapping *mapping = capture_mapping_at(run->capture, page);
+
+		if (page == last || !mapping || mapping->path[0] != '/' ||
+		    mapping->flags & (PAGE_SHARED | PAGE_WRITE) ||
+		    !same_as_file(tracee, mapping, page))
+			continue;
+		*vec_push(calls) = (struct arch_entry){
+			.number = SYS_madvise,
+			.args = { page, CHOP_PAGE_SIZE, MADV_DONTNEED },
+		};
+		last = page;
+	}
+}
+
+static int prepare_memory(struct passage *run)
+{
+	struct entry_vec calls = { 0 };
+	int error;
+
+	*vec_push(&calls) = state_altstack_call(run->tracee);
+	drop_copies(run, &calls);
+	error = inject_run(run->tracee, run->owner, calls.items, calls.length);
+	vec_release(&calls);
+	if (!error)
+		state_altstack_read(run->tracee, &run->capture->entry);
+	return error;
+}
+
+/* -ESRCH comes without a message: the thread is gone. */
+static int check_alive(int error)
+{
+	return error == -ESRCH ? err_set(CHOP_DIFFERS, ESRCH, "the program ended") : error;
+}
+
+static int read_entry(struct passage *run)
+{
+	struct capture *capture = run->capture;
+	const struct tracee *tracee = run->tracee;
+	int error = state_read(run->owner, &capture->entry);
+
+	if (error)
+		return error;
+	run->mask = capture->entry.sigmask;
+	run->floor = arch_frame_floor(&capture->entry.regs);
+	capture->pid = tracee->pid;
+	capture->tid = run->owner->tid;
+	capture->begin = arch_pc(&capture->entry.regs);
+	capture->end_kind = run->region->end_kind;
+	state_rseq(run->owner, capture);
+	capture->auxv = xmalloc(tracee->auxv_size);
+	memcpy(capture->auxv, tracee->auxv, tracee->auxv_size);
+	capture->auxv_size = tracee->auxv_size;
+	return mappings_read(tracee->pid, &capture->maps);
+}
+
+static int read_ends(struct passage *run)
+{
+	uint64_t slot = arch_return_slot(&run->capture->entry.regs), address;
+
+	if (run->region->end_kind == END_AT_ADDRESS) {
+		for (size_t i = 0; i < run->region->ends.length; i++)
+			*vec_push(&run->capture->ends) = run->region->ends.items[i];
+		return 0;
+	}
+	if (memory_read(run->tracee, slot, &address, sizeof(address)))
+		return err_set(CHOP_DIFFERS, EFAULT, "cannot read the return address");
+	*vec_push(&run->capture->ends) = address;
+	return 0;
+}
+
+/* The end's page is part of a capture: a replay stops there. */
+static int set_ends(struct passage *run)
+{
+	for (size_t i = 0; i < run->capture->ends.length; i++) {
+		uint64_t address = run->capture->ends.items[i];
+		int error = run->region->backend->ops->make_present(run->region->backend, address);
+
+		if (!error)
+			error = breakpoint_set(run->tracee, address, BREAK_END);
+		if (error)
+			return err_sys(CHOP_DIFFERS, -error,
+				       "cannot set a breakpoint at the end 0x%" PRIx64, address);
+	}
+	return 0;
+}
+
+static int enter(struct passage *run)
+{
+	struct backend *backend = run->region->backend;
+	int error = read_entry(run);
+
+	if (!error)
+		error = read_ends(run);
+	if (error)
+		return error;
+	breakpoints_show(run->tracee, 0);
+	error = prepare_memory(run);
+	if (error)
+		return check_alive(error);
+	support_take(run->tracee, run->capture, &run->support);
+	vdso_patch(&run->region->vdso, run->tracee);
+	backend->ops->pin(backend, run->pin.cpu);
+	error = backend->ops->begin(backend, run->owner, run->capture);
+	if (error)
+		return check_alive(error);
+	run->armed = true;
+	if (run->capture->rseq_address)
+		backend->ops->make_present(backend, run->capture->rseq_address);
+	return set_ends(run);
+}
+
+/* -- while it runs ------------------------------------------------------------------------- */
+
+static bool at_end(const struct passage *run, uint64_t address)
+{
+	struct chop_regs regs;
+
+	if (!(breakpoint_purposes(run->tracee, address) & BREAK_END))
+		return false;
+	if (run->region->end_kind == END_AT_ADDRESS)
+		return true;
+	return !thread_get_regs(run->owner, &regs) && arch_sp(&regs) > run->floor;
+}
+
+/* Undo the call, so that the thread makes it again once its memory is home. */
+static int rewind_call(struct passage *run, const struct chop_regs *entry)
+{
+	struct chop_regs regs = *entry;
+	struct event event;
+
+	arch_cancel_call(&regs);
+	if (thread_set_regs(run->owner, &regs) || thread_resume(run->owner, RUN_CALLS, 0))
+		return -ESRCH;
+	do {
+		tracee_next_of(run->tracee, run->owner, &event);
+		if (event.kind == EVENT_INTERRUPT) {
+			run->region->interrupted = interrupt_signal();
+			interrupt_done();
+		}
+	} while (event.kind == EVENT_INTERRUPT);
+	if (event.kind != EVENT_CALL_EXIT)
+		return -ESRCH;
+	regs = *entry;
+	arch_rewind_call(&regs);
+	return thread_set_regs(run->owner, &regs);
+}
+
+static int refuse_call(struct passage *run)
+{
+	struct chop_regs regs;
+	struct arch_call call;
+	cleanup_free char *place = NULL, *number = NULL;
+	const char *name;
+	uint64_t pc;
+
+	if (thread_get_regs(run->owner, &regs))
+		return check_alive(-ESRCH);
+	arch_get_call(&regs, &call);
+	pc = arch_call_pc(&regs);
+	if (rewind_call(run, &regs))
+		return check_alive(-ESRCH);
+	if (pc >= run->region->vdso.start && pc < run->region->vdso.end)
+		place = xstrdup("the vdso");
+	else
+		place = module_describe(run->tracee, pc);
+	number = xasprintf("%ld", call.number);
+	name = arch_call_name(call.number);
+	if (call.number == SYS_exit || call.number == SYS_exit_group)
+		return err_set(CHOP_DIFFERS, ECANCELED,
+			       "invocation %" PRIu64 " never reached its end: the program exits in "
+			       "it, at %s",
+			       run->capture->invocation, place);
+	return err_set(CHOP_DIFFERS, EOPNOTSUPP,
+		       "invocation %" PRIu64 " makes a system call, %s at %s; regions with system "
+		       "calls are not supported yet",
+		       run->capture->invocation, name ? name : number, place);
+}
+
+static int refuse_signal(struct passage *run)
+{
+	cleanup_free char *place = NULL;
+	struct chop_regs regs;
+
+	if (thread_get_regs(run->owner, &regs))
+		return check_alive(-ESRCH);
+	place = module_describe(run->tracee, arch_pc(&regs));
+	return err_set(CHOP_DIFFERS, EINTR, "invocation %" PRIu64 " got SIG%s at %s",
+		       run->capture->invocation, sigabbrev_np(run->owner->info.si_signo), place);
+}
+
+static int gone(const struct passage *run)
+{
+	return err_set(CHOP_DIFFERS, ESRCH, "the program was killed inside invocation %" PRIu64,
+		       run->capture->invocation);
+}
+
+/* A deeper activation returned to the same place. */
+static int pass_end(struct passage *run)
+{
+	int error = breakpoint_step_over(run->tracee, run->owner);
+
+	if (error == -EINTR)
+		return refuse_signal(run);
+	if (error || thread_resume(run->owner, RUN_CALLS, 0))
+		return gone(run);
+	return 0;
+}
+
+static int interrupted(struct passage *run)
+{
+	return err_set(CHOP_DIFFERS, EINTR, "interrupted inside invocation %" PRIu64,
+		       run->capture->invocation);
+}
+
+/* Run until the end is reached: 0. The owner is stopped then, as after any other reason. */
+static int run_to_end(struct passage *run)
+{
+	int error = 0;
+
+	thread_set_mask(run->owner, run->mask | SIGNALS_ASYNCHRONOUS);
+	run->started = now();
+	if (thread_resume(run->owner, RUN_CALLS, 0))
+		return gone(run);
+	while (!error) {
+		struct event event;
+
+		tracee_next_of(run->tracee, run->owner, &event);
+		switch (event.kind) {
+		case EVENT_BREAKPOINT:
+			run->capture->duration_ns = now() - run->started;
+			run->capture->reached_end = event.address;
+			if (at_end(run, event.address))
+				return 0;
+			error = pass_end(run);
+			break;
+		case EVENT_CALL_ENTRY:
+			return refuse_call(run);
+		case EVENT_SIGNAL:
+			run->signal = run->owner->info.si_signo;
+			return refuse_signal(run);
+		case EVENT_STOPPED:
+			return interrupted(run);
+		case EVENT_INTERRUPT:
+			run->region->interrupted = interrupt_signal();
+			interrupt_done();
+			thread_interrupt(run->owner);
+			break;
+		case EVENT_CALL_EXIT:
+		case EVENT_STEPPED:
+			thread_resume(run->owner, RUN_CALLS, 0);
+			break;
+		case EVENT_EXEC:
+		case EVENT_EXIT:
+			return gone(run);
+		}
+	}
+	return error;
+}
+
+/* -- after --------------------------------------------------------------------------------- */
+
+static int read_end(struct passage *run)
+{
+	struct thread_state *end = &run->capture->end;
+	int error = state_read(run->owner, end);
+
+	/* No system call was made: what only calls change is as at entry. */
+	end->sigmask = run->mask;
+	end->altstack_address = run->capture->entry.altstack_address;
+	end->altstack_size = run->capture->entry.altstack_size;
+	end->altstack_flags = run->capture->entry.altstack_flags;
+	return error;
+}
+
+static void flag_page(struct capture *capture, uint64_t address)
+{
+	uint64_t page = address & -(uint64_t)CHOP_PAGE_SIZE;
+	struct capture_page *found = (struct capture_page *)capture_find(capture, page);
+
+	/* The page of the first instruction is touched for certain. */
+	if (found && page != (capture->begin & -(uint64_t)CHOP_PAGE_SIZE))
+		found->flags |= PAGE_ALWAYS;
+}
+
+static void finish_pages(struct passage *run)
+{
+	struct capture *capture = run->capture;
+
+	support_add(&run->support, capture);
+	for (size_t i = 0; i < capture->ends.length; i++)
+		flag_page(capture, capture->ends.items[i]);
+	if (capture->rseq_address)
+		flag_page(capture, capture->rseq_address);
+}
+
+static int leave(struct passage *run, int error)
+{
+	struct backend *backend = run->region->backend;
+	int end_error = 0;
+
+	if (!error)
+		error = read_end(run);
+	breakpoints_show(run->tracee, 0);
+	vdso_restore(&run->region->vdso, run->tracee);
+	if (run->armed && run->owner->exiting)
+		backend->ops->drop(backend);
+	else if (run->armed)
+		end_error = check_alive(backend->ops->end(backend, run->owner, !error));
+	thread_set_mask(run->owner, run->mask);
+	breakpoints_clear(run->tracee, BREAK_END);
+	breakpoints_show(run->tracee, BREAK_ALL);
+	if (!error && !end_error)
+		finish_pages(run);
+	vec_release(&run->support.pages);
+	return error ? error : end_error;
+}
+
+int region_capture(struct region *region, struct thread *owner, struct capture *capture)
+{
+	struct passage run = {
+		.region = region,
+		.tracee = region->tracee,
+		.owner = owner,
+		.capture = capture,
+	};
+	int error;
+
+	threads_stop(run.tracee, owner);
+	capture->backend = xstrdup(region->backend->ops->name);
+	capture->program = xstrdup(run.tracee->program);
+	pin_begin(&run.pin, run.tracee, owner);
+	thread_get_mask(owner, &run.mask);
+	error = enter(&run);
+	if (!error)
+		error = run_to_end(&run);
+	error = leave(&run, error);
+	pin_end(&run.pin);
+	threads_resume(run.tracee, owner);
+	if (!owner->queued && !owner->exiting)
+		thread_resume(owner, RUN_FREE, run.signal);
+	return error;
+}

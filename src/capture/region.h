@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One invocation of a region, from begin to end, under a back end. The thread that
+ * entered owns it; the others stand still.
+ */
+#ifndef CAPTURE_REGION_H
+#define CAPTURE_REGION_H
+
+#include "capture/backend.h"
+#include "capture/state.h"
+
+struct region {
+	struct tracee *tracee;
+	struct backend *backend; /* owned */
+	struct vdso vdso;
+	enum end_kind end_kind;
+	struct u64vec ends; /* END_AT_ADDRESS: run-time addresses */
+	int interrupted;    /* a signal came for us while it ran, and was acknowledged */
+};
+
+/* For a new program image; the thread can make calls. 0 or -errno with a message. */
+int region_open(struct region *region, struct tracee *tracee, struct thread *thread,
+		const struct backend_ops *ops);
+void region_close(struct region *region);
+/*
+ * Capture the invocation at whose begin the thread stands. 0 when it was captured whole;
+ * -errno with the reason otherwise. In any case the program goes on as if nothing had
+ * been, the owner with it. capture->invocation names it in messages.
+ */
+int region_capture(struct region *region, struct thread *owner, struct capture *capture);
+
+#endif

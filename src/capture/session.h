@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Tracing a program from its start: reach the region in whatever module it is, count its
+ * invocations, capture the wanted ones, and let the program go on to its own end.
+ */
+#ifndef CAPTURE_SESSION_H
+#define CAPTURE_SESSION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/capture.h"
+
+struct index_range {
+	uint64_t first, last; /* both included */
+};
+
+struct index_ranges VEC_BODY(struct index_range);
+
+/* "3,7-9": 0, or -EINVAL with a message. */
+int index_ranges_parse(const char *text, struct index_ranges *ranges);
+bool index_ranges_contain(const struct index_ranges *ranges, uint64_t index);
+/* The largest index in them; ranges must not be empty. */
+uint64_t index_ranges_last(const struct index_ranges *ranges);
+
+struct session_result {
+	char *program;	   /* path of the traced executable; owned */
+	uint64_t reached;  /* invocations seen while tracing */
+	uint64_t captured; /* of them captured */
+	uint64_t refused;  /* wanted, but not captured */
+	int interrupted;   /* signal that ended the tracing, or 0 */
+	bool ended;	   /* the program ended: exit_status */
+	int exit_status;   /* as from waitpid */
+};
+
+struct session_options {
+	char *const *argv;	     /* NULL-terminated command */
+	const char *function;	     /* symbol, or NULL: then begins and ends */
+	const char *module;	     /* -module, or NULL */
+	struct u64vec begins, ends;  /* static or run-time addresses; borrowed */
+	struct index_ranges indices; /* empty: all invocations; borrowed */
+	uint64_t max_traces;	     /* 0: no limit */
+	bool lazy;		     /* leave LD_BIND_NOW alone */
+	const char *backend;	     /* NULL: the best there is */
+	/*
+	 * Takes a capture that is complete (id and invocation are set). An error ends the
+	 * tracing; the program goes on.
+	 */
+	int (*captured)(void *context, struct capture *capture);
+	/* The program has been let go, and is not waited for yet; may be NULL. */
+	void (*released)(void *context, const struct session_result *result);
+	void *context;
+};
+
+/*
+ * Trace. 0 when at least one capture was taken and nothing went wrong; otherwise -errno
+ * with the reason, and captures taken until then are good. The program has been let go in
+ * any case, and waited for unless the tracing was interrupted by a signal that it did not
+ * get.
+ */
+int session_run(const struct session_options *options, struct session_result *result);
+void session_result_release(struct session_result *result);
+
+#endif

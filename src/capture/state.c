@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/state.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <link.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "elf/image.h"
+#include "tracee/inject.h"
+#include "tracee/memory.h"
+#include "tracee/modules.h"
+#include "tracee/threads.h"
+
+int state_read(const struct thread *thread, struct thread_state *state)
+{
+	struct iovec io = { NULL, CHOP_XSTATE_MAX };
+
+	free(state->xstate);
+	state->xstate = xcalloc(1, CHOP_XSTATE_MAX);
+	io.iov_base = state->xstate;
+	if (thread_get_regs(thread, &state->regs) || thread_get_mask(thread, &state->sigmask) ||
+	    ptrace(PTRACE_GETREGSET, thread->tid, arch_xstate_note, &io))
+		return err_sys(CHOP_DIFFERS, errno, "cannot read the registers of thread %d",
+			       thread->tid);
+	state->xstate_size = io.iov_len;
+	return 0;
+}
+
+struct arch_entry state_altstack_call(const struct tracee *tracee)
+{
+	return (struct arch_entry){
+		.number = SYS_sigaltstack,
+		.args = { 0, inject_buffer(tracee) },
+	};
+}
+
+void state_altstack_read(const struct tracee *tracee, struct thread_state *state)
+{
+	stack_t stack;
+
+	if (memory_read(tracee, inject_buffer(tracee), &stack, sizeof(stack)))
+		return;
+	state->altstack_flags = (uint32_t)stack.ss_flags;
+	if (stack.ss_flags & SS_DISABLE)
+		return;
+	state->altstack_address = (uint64_t)stack.ss_sp;
+	state->altstack_size = stack.ss_size;
+}
+
+void state_rseq(const struct thread *thread, struct capture *capture)
+{
+	struct __ptrace_rseq_configuration rseq;
+
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, thread->tid, sizeof(rseq), &rseq) < 0)
+		return;
+	capture->rseq_address = rseq.rseq_abi_pointer;
+	capture->rseq_size = rseq.rseq_abi_pointer ? rseq.rseq_abi_size : 0;
+}
+
+/* -- support pages ------------------------------------------------------------------------ */
+
+static void want(struct support *support, uint64_t address, uint64_t size)
+{
+	uint64_t page = address & -(uint64_t)CHOP_PAGE_SIZE;
+
+	for (; address && page < address + size; page += CHOP_PAGE_SIZE)
+		*vec_push(&support->pages) = page;
+}
+
+static uint64_t dynamic_size(const struct tracee *tracee, uint64_t address)
+{
+	Elf64_Dyn entry;
+
+	for (uint64_t at = address;; at += sizeof(entry)) {
+		if (memory_read(tracee, at, &entry, sizeof(entry)))
+			return at - address;
+		if (entry.d_tag == DT_NULL)
+			return at + sizeof(entry) - address;
+	}
+}
+
+static void want_module(struct support *support, const struct tracee *tracee,
+			const struct module *module, const struct capture *capture)
+{
+	const struct capture_mapping *mapping =
+		capture_mapping_at(capture, module->dynamic ? module->dynamic : module->bias);
+	struct link_map entry;
+
+	/* The ELF header is in the first mapping of the same file. */
+	for (; mapping && mapping > capture->maps.items && mapping[-1].inode == mapping->inode &&
+	       mapping->offset && mapping->inode;
+	     mapping--)
+		;
+	if (mapping && !mapping->offset)
+		want(support, mapping->start, 1);
+	if (module->dynamic)
+		want(support, module->dynamic, dynamic_size(tracee, module->dynamic));
+	if (!module->link_map)
+		return;
+	want(support, module->link_map, sizeof(entry));
+	if (!memory_read(tracee, module->link_map, &entry, sizeof(entry)))
+		want(support, (uint64_t)entry.l_name, strlen(module->name) + 1);
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+static void sort_unique(struct u64vec *pages)
+{
+	size_t kept = 0;
+
+	vec_sort(pages, by_value);
+	for (size_t i = 0; i < pages->length; i++) {
+		if (!kept || pages->items[kept - 1] != pages->items[i])
+			pages->items[kept++] = pages->items[i];
+	}
+	pages->length = kept;
+}
+
+void support_take(struct tracee *tracee, struct capture *capture, struct support *support)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < tracee->modules.length; i++)
+		want_module(support, tracee, tracee->modules.items[i], capture);
+	want(support, tracee->r_debug, sizeof(struct r_debug));
+	want(support, memory_auxv(tracee, AT_PHDR), 1);
+	for (size_t i = 0; i < capture->maps.length; i++) {
+		const struct capture_mapping *mapping = &capture->maps.items[i];
+
+		if (!strcmp(mapping->path, "[vdso]"))
+			want(support, mapping->start, mapping->end - mapping->start);
+	}
+	sort_unique(&support->pages);
+	support->contents = capture_arena(capture, (support->pages.length + 1) * CHOP_PAGE_SIZE);
+	for (size_t i = 0; support->contents && i < support->pages.length; i++) {
+		uint64_t page = support->pages.items[i];
+		uint8_t *content = support->contents + kept * CHOP_PAGE_SIZE;
+
+		if (memory_read_code(tracee, page, content, CHOP_PAGE_SIZE) == CHOP_PAGE_SIZE)
+			support->pages.items[kept++] = page;
+	}
+	support->pages.length = support->contents ? kept : 0;
+}
+
+void support_add(struct support *support, struct capture *capture)
+{
+	size_t touched = capture->pages.length;
+
+	capture_sort(capture);
+	for (size_t i = 0; i < support->pages.length; i++) {
+		uint64_t page = support->pages.items[i];
+		const struct capture_mapping *mapping = capture_mapping_at(capture, page);
+		struct capture_page_vec sorted = capture->pages;
+
+		sorted.length = touched;
+		if (bsearch(&(struct capture_page){ .address = page }, sorted.items, touched,
+			    sizeof(*sorted.items), by_value))
+			continue;
+		*vec_push(&capture->pages) = (struct capture_page){
+			.address = page,
+			.flags = PAGE_SUPPORT | (mapping ? mapping->flags : PAGE_READ),
+			.before = support->contents + i * CHOP_PAGE_SIZE,
+		};
+	}
+	capture_sort(capture);
+	vec_release(&support->pages);
+}
+
+/* -- vdso --------------------------------------------------------------------------------- */
+
+static void add_patch(struct vdso *vdso, const struct tracee *tracee, uint64_t address,
+		      const char *name)
+{
+	struct vdso_patch patch = { .address = address };
+
+	patch.size = arch_vdso_call(name, patch.code);
+	if (!patch.size || memory_read(tracee, address, patch.original, patch.size))
+		return;
+	*vec_push(&vdso->patches) = patch;
+}
+
+static void find_functions(struct vdso *vdso, const struct tracee *tracee, const uint8_t *bytes)
+{
+	struct image image = { 0 };
+	uint64_t bias;
+
+	if (image_open_memory(bytes, vdso->end - vdso->start, "[vdso]", &image)) {
+		err_clear();
+		return;
+	}
+	bias = vdso->start - (image.segments.length ? image.segments.items[0].address : 0);
+	for (size_t i = 0; i < image.symbols.length; i++) {
+		const struct symbol *symbol = &image.symbols.items[i];
+
+		if (symbol->kind == SYMBOL_FUNCTION)
+			add_patch(vdso, tracee, bias + symbol->address, symbol->name);
+	}
+	image_close(&image);
+}
+
+void vdso_init(struct vdso *vdso, const struct tracee *tracee)
+{
+	struct capture_mapping_vec maps = { 0 };
+	cleanup_free uint8_t *bytes = NULL;
+
+	vdso_release(vdso);
+	if (mappings_read(tracee->pid, &maps))
+		return;
+	for (size_t i = 0; i < maps.length; i++) {
+		if (strcmp(maps.items[i].path, "[vdso]"))
+			continue;
+		vdso->start = maps.items[i].start;
+		vdso->end = maps.items[i].end;
+	}
+	mappings_release(&maps);
+	if (!vdso->start)
+		return;
+	bytes = xmalloc(vdso->end - vdso->start);
+	if (!memory_read(tracee, vdso->start, bytes, vdso->end - vdso->start))
+		find_functions(vdso, tracee, bytes);
+}
+
+void vdso_patch(const struct vdso *vdso, const struct tracee *tracee)
+{
+	for (size_t i = 0; i < vdso->patches.length; i++) {
+		const struct vdso_patch *patch = &vdso->patches.items[i];
+
+		memory_write(tracee, patch->address, patch->code, patch->size);
+	}
+}
+
+void vdso_restore(const struct vdso *vdso, const struct tracee *tracee)
+{
+	for (size_t i = 0; i < vdso->patches.length; i++) {
+		const struct vdso_patch *patch = &vdso->patches.items[i];
+
+		memory_write(tracee, patch->address, patch->original, patch->size);
+	}
+}
+
+void vdso_release(struct vdso *vdso)
+{
+	vec_release(&vdso->patches);
+	*vdso = (struct vdso){ 0 };
+}

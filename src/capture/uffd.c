@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/uffd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "tracee/inject.h"
+#include "tracee/memory.h"
+#include "tracee/threads.h"
+
+#define FEATURES_COMMON                                                 \
+	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_UNPOPULATED | \
+	 UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
+#define DEVICE "/dev/userfaultfd"
+
+#define HOW_TO_ALLOW                                                           \
+	"run as root, or set vm.unprivileged_userfaultfd=1, or give yourself " \
+	"access to " DEVICE
+
+static struct uffd *uffd_of(struct backend *backend)
+{
+	return (struct uffd *)backend;
+}
+
+static void queue_call(struct uffd *uffd, int32_t number, uint64_t a, uint64_t b, uint64_t c,
+		       uint64_t d, uint64_t e)
+{
+	*vec_push(&uffd->calls) = (struct arch_entry){
+		.number = number,
+		.args = { a, b, c, d, e },
+	};
+}
+
+/* -- opening: descriptors made by the program, taken over by us -------------------------- */
+
+static int no_permission(int error)
+{
+	if (error == ENOSYS)
+		return err_set(CHOP_MISSING, ENOSYS, "this kernel has no userfaultfd");
+	return err_sys(CHOP_MISSING, error, "userfaultfd is not allowed (%s)", HOW_TO_ALLOW);
+}
+
+/* Two by the device file; results like those of the system call. */
+static int open_device(struct tracee *tracee, struct thread *thread, struct arch_entry *made)
+{
+	struct arch_entry open_call = {
+		.number = SYS_openat,
+		.args = { (uint64_t)AT_FDCWD, inject_buffer(tracee), O_RDWR | O_CLOEXEC },
+	};
+	struct arch_entry calls[3];
+	int error = memory_write(tracee, inject_buffer(tracee), DEVICE, sizeof(DEVICE));
+
+	if (!error)
+		error = inject_run(tracee, thread, &open_call, 1);
+	if (error)
+		return error;
+	if (open_call.result < 0)
+		return no_permission((int)-made->result);
+	for (size_t i = 0; i < 2; i++)
+		calls[i] = (struct arch_entry){
+			.number = SYS_ioctl,
+			.args = { (uint64_t)open_call.result, USERFAULTFD_IOC_NEW, O_CLOEXEC },
+		};
+	calls[2] = (struct arch_entry){
+		.number = SYS_close,
+		.args = { (uint64_t)open_call.result },
+	};
+	error = inject_run(tracee, thread, calls, 3);
+	memcpy(made, calls, 2 * sizeof(*made));
+	return error;
+}
+
+/* Have the program make two descriptors, and close them there once we have them. */
+static int make_descriptors(struct uffd *uffd, struct thread *thread)
+{
+	struct tracee *tracee = uffd->base.tracee;
+	struct arch_entry made[2] = {
+		{ .number = SYS_userfaultfd, .args = { O_CLOEXEC } },
+		{ .number = SYS_userfaultfd, .args = { O_CLOEXEC } },
+	};
+	struct arch_entry closing[2];
+	cleanup_close int process = (int)syscall(SYS_pidfd_open, tracee->pid, 0);
+	int error = inject_run(tracee, thread, made, 2);
+
+	if (!error && made[0].result < 0)
+		error = made[0].result == -EPERM ? open_device(tracee, thread, made)
+						 : no_permission((int)-made[0].result);
+	if (error)
+		return error;
+	if (made[0].result < 0 || made[1].result < 0)
+		return no_permission((int)-(made[0].result < 0 ? made[0] : made[1]).result);
+	uffd->fd = (int)syscall(SYS_pidfd_getfd, process, made[0].result, 0);
+	uffd->sync_fd = (int)syscall(SYS_pidfd_getfd, process, made[1].result, 0);
+	if (uffd->fd < 0 || uffd->sync_fd < 0)
+		error = err_sys(CHOP_MISSING, errno, "cannot take over a userfaultfd");
+	for (size_t i = 0; i < 2; i++)
+		closing[i] = (struct arch_entry){
+			.number = SYS_close,
+			.args = { (uint64_t)made[i].result },
+		};
+	inject_run(tracee, thread, closing, 2);
+	return error;
+}
+
+static int set_features(const struct uffd *uffd)
+{
+	struct uffdio_api api = {
+		.api = UFFD_API,
+		.features = FEATURES_COMMON | UFFD_FEATURE_WP_ASYNC,
+	};
+	struct uffdio_api sync_api = { .api = UFFD_API, .features = FEATURES_COMMON };
+
+	if (!ioctl(uffd->fd, UFFDIO_API, &api) && !ioctl(uffd->sync_fd, UFFDIO_API, &sync_api))
+		return 0;
+	return err_sys(CHOP_MISSING, errno,
+		       "userfaultfd cannot note writes asynchronously (Linux 6.7 can)");
+}
+
+static void uffd_close(struct backend *backend)
+{
+	struct uffd *uffd = uffd_of(backend);
+
+	uffd_stop_monitors(uffd);
+	if (uffd->fd >= 0)
+		close(uffd->fd);
+	if (uffd->sync_fd >= 0)
+		close(uffd->sync_fd);
+	vec_release(&uffd->ranges);
+	vec_release(&uffd->calls);
+	pagelog_release(&uffd->log);
+	uffd_shared_release(&uffd->shared);
+	pthread_mutex_destroy(&uffd->lock);
+	free(uffd);
+}
+
+static int uffd_open(struct tracee *tracee, struct thread *thread, struct backend **backend)
+{
+	struct uffd *uffd = xcalloc(1, sizeof(*uffd));
+	int error;
+
+	uffd->base = (struct backend){ &uffd_backend, tracee };
+	uffd->fd = uffd->sync_fd = -1;
+	pthread_mutex_init(&uffd->lock, NULL);
+	error = make_descriptors(uffd, thread);
+	if (!error)
+		error = set_features(uffd);
+	if (!error)
+		error = uffd_start_monitors(uffd);
+	if (error)
+		uffd_close(&uffd->base);
+	else
+		*backend = &uffd->base;
+	return error;
+}
+
+/* -- arming --------------------------------------------------------------------------- */
+
+static int do_register(int fd, uint64_t start, uint64_t end, uint64_t mode)
+{
+	struct uffdio_register request = {
+		.range = { start, end - start },
+		.mode = mode,
+	};
+
+	return ioctl(fd, UFFDIO_REGISTER, &request) ? -errno : 0;
+}
+
+static int register_missing(struct uffd *uffd, struct uffd_range *range)
+{
+	int error = do_register(uffd->fd, range->start, range->end,
+				UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP);
+
+	range->registered = !error;
+	return error;
+}
+
+/*
+ * The kernel writes the owner's rseq area whenever it preempts it. Its memory must be
+ * registered before it is emptied, or that write would put a page of zeros there. Only
+ * this one: moving registered memory is much slower.
+ */
+static int register_rseq(struct uffd *uffd)
+{
+	uint64_t address = uffd->capture->rseq_address;
+	struct uffd_range *range = address ? uffd_find(uffd, address) : NULL;
+
+	if (!range || range->kind != RANGE_MOVED || range->file_over)
+		return 0;
+	return register_missing(uffd, range);
+}
+
+static void queue_move(struct uffd *uffd, struct uffd_range *range)
+{
+	uint64_t size = range->end - range->start;
+	int protection = (range->flags & PAGE_READ ? PROT_READ : 0) |
+			 (range->flags & PAGE_WRITE ? PROT_WRITE : 0) |
+			 (range->flags & PAGE_EXECUTE ? PROT_EXEC : 0);
+
+	range->move = uffd->calls.length;
+	queue_call(uffd, SYS_mremap, range->start, size, size,
+		   MREMAP_MAYMOVE | MREMAP_FIXED | (range->file_over ? 0 : MREMAP_DONTUNMAP),
+		   range->shadow);
+	if (!range->file_over)
+		return;
+	/* What failed to move must not be mapped over. */
+	vec_last(&uffd->calls)->skip = 1;
+	queue_call(uffd, SYS_mmap, range->start, size, (uint64_t)protection,
+		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, (uint64_t)-1);
+}
+
+/*
+ * Registered first, so that the kernel neither maps neighbours nor forgets writes. Only
+ * memory of tmpfs and memfd reports writes before they happen; files are copied.
+ */
+static int queue_zap(struct uffd *uffd, struct uffd_range *range)
+{
+	uint64_t mode = UFFDIO_REGISTER_MODE_WP;
+
+	if (range->kind == RANGE_SHARED) {
+		range->registered = !do_register(uffd->sync_fd, range->start, range->end, mode);
+		if (!range->registered) {
+			int error = uffd_copy_shared(uffd, range);
+
+			if (error)
+				return error;
+			range->kind = RANGE_ZAPPED;
+		}
+	}
+	if (!range->registered)
+		range->registered = !do_register(uffd->fd, range->start, range->end, mode);
+	if (range->registered)
+		queue_call(uffd, SYS_madvise, range->start, range->end - range->start,
+			   MADV_DONTNEED, 0, 0);
+	else
+		range->kind = RANGE_COPIED;
+	return 0;
+}
+
+static int copy_ranges(struct uffd *uffd)
+{
+	for (size_t i = 0; i < uffd->ranges.length; i++) {
+		struct uffd_range *range = &uffd->ranges.items[i];
+		int error = 0;
+
+		if (range->kind == RANGE_COPIED && !range->copied)
+			error = uffd_copy_range(uffd, range);
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+static int queue_all(struct uffd *uffd)
+{
+	int error = 0;
+
+	uffd->calls.length = 0;
+	for (size_t i = 0; i < uffd->ranges.length && !error; i++) {
+		struct uffd_range *range = &uffd->ranges.items[i];
+
+		if (range->kind == RANGE_MOVED)
+			queue_move(uffd, range);
+		else if (range->kind == RANGE_ZAPPED || range->kind == RANGE_SHARED)
+			error = queue_zap(uffd, range);
+	}
+	return error;
+}
+
+/* A range that would not move is still where it was, whole: copy it instead. */
+static void give_up_move(struct uffd *uffd, struct uffd_range *range)
+{
+	struct uffdio_range whole = { range->start, range->end - range->start };
+
+	if (range->registered)
+		ioctl(uffd->fd, UFFDIO_UNREGISTER, &whole);
+	range->registered = false;
+	range->kind = RANGE_COPIED;
+}
+
+static int check_moves(struct uffd *uffd)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < uffd->ranges.length; i++) {
+		struct uffd_range *range = &uffd->ranges.items[i];
+		const struct arch_entry *move = &uffd->calls.items[range->move];
+		bool covered = !range->file_over || move[1].result >= 0;
+
+		if (range->kind != RANGE_MOVED)
+			continue;
+		range->away = move->result >= 0;
+		if (move->result == -ENOMEM || (range->away && !covered))
+			error = err_set(CHOP_MISSING, ENOMEM,
+					"the program has no room to move its memory at 0x%" PRIx64,
+					range->start);
+		if (!range->away) {
+			log_debug("0x%" PRIx64 " cannot be moved: %s", range->start,
+				  strerror((int)-move->result));
+			give_up_move(uffd, range);
+		}
+	}
+	return error;
+}
+
+/* One request for each run of neighbours. */
+static int register_moved(struct uffd *uffd)
+{
+	for (size_t i = 0; i < uffd->ranges.length; i++) {
+		struct uffd_range *first = &uffd->ranges.items[i], *last = first;
+		int error;
+
+		if (first->kind != RANGE_MOVED || first->registered)
+			continue;
+		for (; i + 1 < uffd->ranges.length; i++, last++) {
+			const struct uffd_range *next = last + 1;
+
+			if (next->kind != RANGE_MOVED || next->registered ||
+			    next->start != last->end)
+				break;
+		}
+		error = do_register(uffd->fd, first->start, last->end,
+				    UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP);
+		if (error)
+			return err_sys(CHOP_MISSING, -error,
+				       "cannot watch the memory at 0x%" PRIx64, first->start);
+		for (; first <= last; first++)
+			first->registered = true;
+	}
+	return 0;
+}
+
+static int protect_shared(struct uffd *uffd)
+{
+	for (size_t i = 0; i < uffd->ranges.length; i++) {
+		const struct uffd_range *range = &uffd->ranges.items[i];
+		struct uffdio_writeprotect request = {
+			.range = { range->start, range->end - range->start },
+			.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+		};
+
+		if (range->kind == RANGE_SHARED &&
+		    ioctl(uffd->sync_fd, UFFDIO_WRITEPROTECT, &request))
+			return err_sys(CHOP_MISSING, errno,
+				       "cannot watch the shared memory at 0x%" PRIx64,
+				       range->start);
+	}
+	return 0;
+}
+
+static int arm(struct uffd *uffd, struct thread *owner)
+{
+	int error;
+
+	error = queue_all(uffd);
+	if (!error)
+		error = copy_ranges(uffd);
+	if (!error)
+		error = register_rseq(uffd);
+	if (!error)
+		error = inject_run(uffd->base.tracee, owner, uffd->calls.items, uffd->calls.length);
+	if (!error)
+		error = check_moves(uffd);
+	if (!error)
+		error = register_moved(uffd);
+	if (!error)
+		error = protect_shared(uffd);
+	if (!error)
+		error = copy_ranges(uffd); /* those that did not move */
+	return error;
+}
+
+static int uffd_begin(struct backend *backend, struct thread *owner, struct capture *capture)
+{
+	struct uffd *uffd = uffd_of(backend);
+	int error;
+
+	uffd->capture = capture;
+	uffd->grown = 0;
+	atomic_store(&uffd->failed, false);
+	pagelog_begin(&uffd->log, capture);
+	error = uffd_plan(uffd);
+	if (error)
+		return error;
+	error = arm(uffd, owner);
+	if (!error)
+		return 0;
+	uffd_collect(uffd, false);
+	uffd_home(uffd, owner);
+	return error;
+}
+
+static int uffd_make_present(struct backend *backend, uint64_t address)
+{
+	struct uffd *uffd = uffd_of(backend);
+	uint64_t page = address & -(uint64_t)CHOP_PAGE_SIZE, entry;
+	struct uffd_range *range = uffd_find(uffd, page);
+
+	if (!range || (range->kind != RANGE_MOVED && range->kind != RANGE_SHARED))
+		return 0;
+	if (range->kind == RANGE_SHARED) {
+		uffd_serve_write(uffd, page);
+		return 0;
+	}
+	if (memory_pagemap(backend->tracee, page, &entry, 1))
+		return -EIO;
+	if (!(entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
+		uffd_serve(uffd, page);
+	return 0;
+}
+
+static int uffd_end(struct backend *backend, struct thread *owner, bool keep)
+{
+	struct uffd *uffd = uffd_of(backend);
+	int error = uffd_collect(uffd, keep);
+	int home_error = uffd_home(uffd, owner);
+
+	if (!error && keep && atomic_load(&uffd->failed))
+		error = err_set(CHOP_MISSING, ENOMEM,
+				"the capture is not complete: out of memory, or a page could not "
+				"be read");
+	return home_error ? home_error : error;
+}
+
+static void uffd_drop(struct backend *backend)
+{
+	struct uffd *uffd = uffd_of(backend);
+
+	uffd->ranges.length = 0;
+	uffd->capture = NULL;
+}
+
+static void uffd_pin(struct backend *backend, int cpu)
+{
+	const struct uffd *uffd = uffd_of(backend);
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	for (int i = 0; i < CPU_SETSIZE; i++) {
+		if (cpu < 0 || i == cpu)
+			CPU_SET(i, &set);
+	}
+	for (int i = 0; i < uffd->running; i++)
+		pthread_setaffinity_np(uffd->monitors[i], sizeof(set), &set);
+}
+
+const struct backend_ops uffd_backend = {
+	.name = "uffd",
+	.open = uffd_open,
+	.close = uffd_close,
+	.begin = uffd_begin,
+	.make_present = uffd_make_present,
+	.end = uffd_end,
+	.drop = uffd_drop,
+	.pin = uffd_pin,
+};

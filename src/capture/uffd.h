@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The uffd back end (docs/design/capture.md), shared by its files. In short: private
+ * anonymous memory moves to a shadow address and its old place is left empty and
+ * registered with a userfaultfd, so that the first touch of each page asks our monitor
+ * thread for it; files' pages are dropped from the page tables and what is present at the
+ * end was touched. At the end written pages are copied into the shadow and the shadow
+ * moves home, so that the address space is what it was.
+ */
+#ifndef CAPTURE_UFFD_H
+#define CAPTURE_UFFD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "capture/backend.h"
+#include "capture/kernel.h"
+#include "capture/pagelog.h"
+#include "tracee/inject.h"
+
+enum range_kind {
+	RANGE_LEFT,   /* not ours to touch: vvar, devices, our own pages; never captured */
+	RANGE_MOVED,  /* private memory at the shadow address, anonymous over it */
+	RANGE_ZAPPED, /* file pages out of the page tables: present at the end is touched */
+	RANGE_SHARED, /* as ZAPPED, and writes reported before they happen (shmem) */
+	RANGE_COPIED, /* cannot be moved: contents copied at entry, all of it included */
+};
+
+struct uffd_range {
+	uint64_t start, end;
+	uint64_t shadow; /* RANGE_MOVED */
+	enum range_kind kind;
+	uint32_t flags;	 /* enum page_flag of its pages */
+	bool file_over;	 /* RANGE_MOVED from a file: anonymous memory was mapped over it */
+	bool registered; /* with the userfaultfd, by us */
+	bool away;	 /* RANGE_MOVED: its memory is at `shadow` now */
+	bool copied;	 /* contents at entry are recorded */
+	size_t mapping;	 /* index in capture->maps */
+	size_t move;	 /* index of its mremap in the entry table */
+};
+
+/* Contents at entry of shared memory, found by what is mapped, not where. */
+struct shared_object {
+	uint64_t inode;
+	uint32_t major, minor;
+};
+
+struct shared_pages {
+	struct object_vec VEC_BODY(struct shared_object) objects;
+	struct map index; /* object number and page of it -> content */
+};
+
+struct uffd {
+	struct backend base;
+	int fd;	     /* missing pages, and writes noted by the kernel */
+	int sync_fd; /* writes to shared memory, reported to us */
+	pthread_t monitors[2];
+	int running; /* monitors that run */
+	atomic_bool stop, failed;
+	pthread_mutex_t lock; /* ranges, log, shared: monitors against the main thread */
+	struct uffd_range_vec VEC_BODY(struct uffd_range) ranges; /* sorted */
+	struct entry_vec calls;					  /* the table being built */
+	struct pagelog log;
+	struct shared_pages shared;
+	uint64_t grown;		 /* lowest page of a stack that grew; 0 for none */
+	struct capture *capture; /* while armed */
+};
+
+/* -- uffd_ranges.c: what to do with each mapping -- */
+/* Fill ranges from capture->maps; 0, or -errno with the reason why it cannot be done. */
+int uffd_plan(struct uffd *uffd);
+struct uffd_range *uffd_find(struct uffd *uffd, uint64_t address);
+
+/* -- uffd_serve.c: the monitor -- */
+int uffd_start_monitors(struct uffd *uffd);
+void uffd_stop_monitors(struct uffd *uffd);
+/* Give the program a missing page and record it. */
+void uffd_serve(struct uffd *uffd, uint64_t page);
+/* Record the content at entry of a shared page that is about to be written, let it. */
+void uffd_serve_write(struct uffd *uffd, uint64_t page);
+
+/* -- uffd_pages.c: contents -- */
+typedef int uffd_page_fn(struct uffd *uffd, struct uffd_range *range, uint64_t page,
+			 uint64_t categories);
+/* Call for each page of a range that is present or swapped out. */
+int uffd_each_page(struct uffd *uffd, struct uffd_range *range, uffd_page_fn *function);
+/* No page of the range is a private copy. */
+bool uffd_is_clean(struct uffd *uffd, const struct uffd_range *range);
+/* Content of the mapped file's page; false when the file cannot be read. */
+bool uffd_file_page(struct uffd *uffd, const struct uffd_range *range, uint64_t page,
+		    uint8_t *content);
+/* Copy at entry what cannot be caught later: RANGE_COPIED, and shared files. */
+int uffd_copy_range(struct uffd *uffd, struct uffd_range *range);
+int uffd_copy_shared(struct uffd *uffd, struct uffd_range *range);
+/* Remember a shared page's content; find it again (NULL: it has not been written). */
+void uffd_shared_put(struct uffd *uffd, const struct uffd_range *range, uint64_t page,
+		     const uint8_t *content);
+const uint8_t *uffd_shared_get(struct uffd *uffd, const struct uffd_range *range, uint64_t page);
+void uffd_shared_release(struct shared_pages *shared);
+
+/* -- uffd_home.c: the end -- */
+/* Complete the records of all ranges, and put written pages where they belong. */
+int uffd_collect(struct uffd *uffd, bool keep);
+/* Move everything home. */
+int uffd_home(struct uffd *uffd, struct thread *owner);
+
+#endif

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The end of a region: complete the records, put the memory back. */
+#include "capture/uffd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "tracee/inject.h"
+#include "tracee/memory.h"
+#include "tracee/threads.h"
+
+static int no_memory(struct uffd *uffd)
+{
+	atomic_store(&uffd->failed, true);
+	return 0;
+}
+
+static int cannot_restore(uint64_t page, int error)
+{
+	return err_sys(CHOP_MISSING, -error,
+		       "cannot put the program's page 0x%" PRIx64
+		       " back: do not trust the rest of its run",
+		       page);
+}
+
+/* Record a page that became present without asking us. */
+static void record_unasked(struct uffd *uffd, const struct uffd_range *range, uint64_t page)
+{
+	uint8_t *content = pagelog_room(&uffd->log);
+
+	if (!content) {
+		no_memory(uffd);
+		return;
+	}
+	if (memory_read(uffd->base.tracee, range->shadow + (page - range->start), content,
+			CHOP_PAGE_SIZE))
+		memset(content, 0, CHOP_PAGE_SIZE);
+	pagelog_add(&uffd->log, page, range->flags, true);
+}
+
+/* The record's content at the end; true when the page differs from its content at entry. */
+static bool record_after(struct uffd *uffd, uint64_t page, const uint8_t *content)
+{
+	uint8_t *room = pagelog_room(&uffd->log);
+
+	if (!room) {
+		no_memory(uffd);
+		return true;
+	}
+	memcpy(room, content, CHOP_PAGE_SIZE);
+	return pagelog_after(&uffd->log, page);
+}
+
+/* Written pages go to where the memory will come home from. */
+static int collect_moved(struct uffd *uffd, struct uffd_range *range, uint64_t page,
+			 uint64_t categories)
+{
+	const struct tracee *tracee = uffd->base.tracee;
+	uint8_t content[CHOP_PAGE_SIZE];
+	int error;
+
+	if (!pagelog_has(&uffd->log, page))
+		record_unasked(uffd, range, page);
+	if (!(categories & PAGE_IS_WRITTEN))
+		return 0;
+	error = memory_read(tracee, page, content, sizeof(content));
+	if (!error && record_after(uffd, page, content))
+		error = memory_write(tracee, range->shadow + (page - range->start), content,
+				     sizeof(content));
+	return error ? cannot_restore(page, error) : 0;
+}
+
+/* What a present file page held at entry. */
+static int before_of(struct uffd *uffd, const struct uffd_range *range, uint64_t page,
+		     uint64_t categories, uint8_t *room)
+{
+	const uint8_t *shared;
+
+	if (range->flags & PAGE_SHARED) {
+		shared = uffd_shared_get(uffd, range, page);
+		if (shared) {
+			memcpy(room, shared, CHOP_PAGE_SIZE);
+			return 0;
+		}
+	} else if (!(categories & PAGE_IS_FILE) && uffd_file_page(uffd, range, page, room)) {
+		return 0; /* written: a private copy now */
+	}
+	return memory_read(uffd->base.tracee, page, room, CHOP_PAGE_SIZE);
+}
+
+static int collect_zapped(struct uffd *uffd, struct uffd_range *range, uint64_t page,
+			  uint64_t categories)
+{
+	uint8_t *room = pagelog_room(&uffd->log);
+	uint8_t content[CHOP_PAGE_SIZE];
+
+	if (!room)
+		return no_memory(uffd);
+	if (before_of(uffd, range, page, categories, room)) {
+		atomic_store(&uffd->failed, true);
+		return 0;
+	}
+	pagelog_add(&uffd->log, page, range->flags, false);
+	if (!(range->flags & PAGE_SHARED) && (categories & PAGE_IS_FILE))
+		return 0;
+	if (!memory_read(uffd->base.tracee, page, content, sizeof(content)))
+		record_after(uffd, page, content);
+	return 0;
+}
+
+/* Pages that were not there at entry read as the file's, or as zeros. */
+static int collect_copied(struct uffd *uffd, struct uffd_range *range, uint64_t page,
+			  uint64_t categories)
+{
+	uint8_t *room = pagelog_room(&uffd->log);
+	uint8_t content[CHOP_PAGE_SIZE];
+
+	(void)categories;
+	if (!room)
+		return no_memory(uffd);
+	if (!pagelog_has(&uffd->log, page)) {
+		if (!uffd->capture->maps.items[range->mapping].inode ||
+		    !uffd_file_page(uffd, range, page, room))
+			memset(room, 0, CHOP_PAGE_SIZE);
+		pagelog_add(&uffd->log, page, range->flags, false);
+	}
+	if (!memory_read(uffd->base.tracee, page, content, sizeof(content)))
+		record_after(uffd, page, content);
+	return 0;
+}
+
+/* The pages a stack grew by, below the mapping we knew. */
+static void add_grown(struct uffd *uffd)
+{
+	struct uffd_range grown = {
+		.start = uffd->grown,
+		.end = uffd->grown + CHOP_PAGE_SIZE,
+		.kind = RANGE_COPIED,
+		.flags = PAGE_READ | PAGE_WRITE,
+		.registered = true,
+	};
+
+	if (!uffd->grown)
+		return;
+	for (size_t i = 0; i < uffd->ranges.length; i++) {
+		const struct uffd_range *range = &uffd->ranges.items[i];
+
+		if (range->start <= uffd->grown)
+			continue;
+		grown.end = range->start;
+		grown.mapping = range->mapping;
+		break;
+	}
+	*vec_push(&uffd->ranges) = grown;
+}
+
+int uffd_collect(struct uffd *uffd, bool keep)
+{
+	int first_error = 0;
+
+	add_grown(uffd);
+	for (size_t i = 0; i < uffd->ranges.length; i++) {
+		struct uffd_range *range = &uffd->ranges.items[i];
+		int error = 0;
+
+		if (range->kind == RANGE_MOVED && range->away)
+			error = uffd_each_page(uffd, range, collect_moved);
+		else if (keep && (range->kind == RANGE_ZAPPED || range->kind == RANGE_SHARED))
+			error = uffd_each_page(uffd, range, collect_zapped);
+		else if (keep && range->kind == RANGE_COPIED)
+			error = uffd_each_page(uffd, range, collect_copied);
+		if (error && !first_error)
+			first_error = error;
+	}
+	return first_error;
+}
+
+static void unregister_all(struct uffd *uffd)
+{
+	for (size_t i = 0; i < uffd->ranges.length; i++) {
+		struct uffd_range *range = &uffd->ranges.items[i];
+		int fd = range->kind == RANGE_SHARED ? uffd->sync_fd : uffd->fd;
+		struct uffdio_range whole = { range->start, range->end - range->start };
+
+		/* Where memory moves home, the registered mapping goes away by itself. */
+		if (range->registered && !range->away)
+			ioctl(fd, UFFDIO_UNREGISTER, &whole);
+		range->registered = false;
+	}
+}
+
+static void queue_home(struct uffd *uffd)
+{
+	uffd->calls.length = 0;
+	for (size_t i = 0; i < uffd->ranges.length; i++) {
+		const struct uffd_range *range = &uffd->ranges.items[i];
+		uint64_t size = range->end - range->start;
+
+		if (!range->away)
+			continue;
+		*vec_push(&uffd->calls) = (struct arch_entry){
+			.number = SYS_mremap,
+			.args = { range->shadow, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+				  range->start },
+		};
+	}
+}
+
+int uffd_home(struct uffd *uffd, struct thread *owner)
+{
+	int error;
+
+	unregister_all(uffd);
+	queue_home(uffd);
+	error = inject_run(uffd->base.tracee, owner, uffd->calls.items, uffd->calls.length);
+	for (size_t i = 0; i < uffd->calls.length && !error; i++) {
+		const struct arch_entry *call = &uffd->calls.items[i];
+
+		if (call->result < 0)
+			error = cannot_restore(call->args[4], (int)call->result);
+	}
+	uffd->ranges.length = 0;
+	uffd_shared_release(&uffd->shared);
+	uffd->shared = (struct shared_pages){ 0 };
+	uffd->capture = NULL;
+	return error;
+}

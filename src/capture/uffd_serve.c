@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The monitor threads: give the program the pages it misses. */
+#include "capture/uffd.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "tracee/memory.h"
+
+#define MESSAGES    16
+#define STOP_SIGNAL SIGUSR2
+
+static void wake(int fd, uint64_t page)
+{
+	struct uffdio_range range = { page, CHOP_PAGE_SIZE };
+
+	ioctl(fd, UFFDIO_WAKE, &range);
+}
+
+/* Install the page; what others have installed meanwhile is as good. */
+static void install(struct uffd *uffd, uint64_t page, const uint8_t *content)
+{
+	struct uffdio_copy copy = {
+		.dst = page,
+		.src = (uint64_t)content,
+		.len = CHOP_PAGE_SIZE,
+		.mode = UFFDIO_COPY_MODE_WP,
+	};
+
+	while (ioctl(uffd->fd, UFFDIO_COPY, &copy)) {
+		if (errno == EAGAIN) {
+			copy.copy = 0;
+			sched_yield();
+			continue;
+		}
+		if (errno != EEXIST && errno != ENOENT && errno != ESRCH)
+			atomic_store(&uffd->failed, true);
+		wake(uffd->fd, page);
+		return;
+	}
+}
+
+void uffd_serve(struct uffd *uffd, uint64_t page)
+{
+	static const uint8_t zeros[CHOP_PAGE_SIZE];
+	const struct uffd_range *range;
+	uint32_t flags = PAGE_READ | PAGE_WRITE;
+	uint8_t *content;
+
+	pthread_mutex_lock(&uffd->lock);
+	range = uffd_find(uffd, page);
+	content = pagelog_room(&uffd->log);
+	if (range && range->kind == RANGE_MOVED) {
+		flags = range->flags;
+		if (content && memory_read(uffd->base.tracee, range->shadow + (page - range->start),
+					   content, CHOP_PAGE_SIZE))
+			atomic_store(&uffd->failed, true);
+	} else if (!uffd->grown || page < uffd->grown) {
+		/* Below all we know: a stack that grows. */
+		uffd->grown = page;
+	}
+	/* The record comes before the wake-up: this may be the region's last page. */
+	if (content)
+		pagelog_add(&uffd->log, page, flags, true);
+	else
+		atomic_store(&uffd->failed, true);
+	install(uffd, page, content ? content : zeros);
+	pthread_mutex_unlock(&uffd->lock);
+}
+
+void uffd_serve_write(struct uffd *uffd, uint64_t page)
+{
+	struct uffdio_writeprotect allow = { .range = { page, CHOP_PAGE_SIZE } };
+	const struct uffd_range *range;
+	uint8_t content[CHOP_PAGE_SIZE];
+
+	pthread_mutex_lock(&uffd->lock);
+	range = uffd_find(uffd, page);
+	if (range && !uffd_shared_get(uffd, range, page)) {
+		if (memory_read(uffd->base.tracee, page, content, sizeof(content)))
+			atomic_store(&uffd->failed, true);
+		else
+			uffd_shared_put(uffd, range, page, content);
+	}
+	while (ioctl(uffd->sync_fd, UFFDIO_WRITEPROTECT, &allow)) {
+		if (errno == EAGAIN)
+			continue;
+		wake(uffd->sync_fd, page);
+		break;
+	}
+	pthread_mutex_unlock(&uffd->lock);
+}
+
+static void monitor(struct uffd *uffd, int fd)
+{
+	struct uffd_msg messages[MESSAGES];
+
+	while (!atomic_load(&uffd->stop)) {
+		ssize_t got = read(fd, messages, sizeof(messages));
+
+		if (got < 0 && errno != EINTR && errno != EAGAIN)
+			return;
+		for (ssize_t i = 0; i < got / (ssize_t)sizeof(*messages); i++) {
+			uint64_t page =
+				messages[i].arg.pagefault.address & -(uint64_t)CHOP_PAGE_SIZE;
+
+			if (messages[i].event != UFFD_EVENT_PAGEFAULT)
+				continue;
+			if (fd == uffd->fd)
+				uffd_serve(uffd, page);
+			else
+				uffd_serve_write(uffd, page);
+		}
+	}
+}
+
+static void *monitor_missing(void *uffd)
+{
+	monitor(uffd, ((struct uffd *)uffd)->fd);
+	return NULL;
+}
+
+static void *monitor_writes(void *uffd)
+{
+	monitor(uffd, ((struct uffd *)uffd)->sync_fd);
+	return NULL;
+}
+
+static void nothing(int signal)
+{
+	(void)signal;
+}
+
+int uffd_start_monitors(struct uffd *uffd)
+{
+	static void *(*const functions[])(void *) = { monitor_missing, monitor_writes };
+	struct sigaction action = { .sa_handler = nothing };
+	sigset_t all, old;
+	int error = 0;
+
+	/* Signals for us are the main thread's; one only interrupts the read at the end. */
+	sigaction(STOP_SIGNAL, &action, NULL);
+	sigfillset(&all);
+	sigdelset(&all, STOP_SIGNAL);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	while (!error && uffd->running < 2) {
+		error = pthread_create(&uffd->monitors[uffd->running], NULL,
+				       functions[uffd->running], uffd);
+		uffd->running += !error;
+	}
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return error ? err_sys(CHOP_MISSING, error, "cannot start a thread") : 0;
+}
+
+void uffd_stop_monitors(struct uffd *uffd)
+{
+	atomic_store(&uffd->stop, true);
+	while (uffd->running) {
+		struct timespec soon;
+
+		/* Again and again: one may miss the read it was to interrupt. */
+		pthread_kill(uffd->monitors[uffd->running - 1], STOP_SIGNAL);
+		clock_gettime(CLOCK_REALTIME, &soon);
+		soon.tv_nsec += 2000000;
+		if (soon.tv_nsec >= 1000000000) {
+			soon.tv_nsec -= 1000000000;
+			soon.tv_sec++;
+		}
+		if (!pthread_timedjoin_np(uffd->monitors[uffd->running - 1], NULL, &soon))
+			uffd->running--;
+	}
+}
