@@ -160,6 +160,16 @@ void arch_xstate_canonical(uint8_t *xstate, size_t size);
  */
 const char *arch_xstate_difference(const uint8_t *a, const uint8_t *b, size_t size, size_t *offset);
 
+/* A register of the extended state, as wide as the machine of the image has it. */
+struct arch_wide_reg {
+	char name[8];	   /* "ZMM3", "YMM3", "XMM3", "K1", "ST0", "MXCSR", "FCW", "FSW" */
+	uint8_t bytes[64]; /* least significant byte first */
+	size_t size;	   /* of `bytes` */
+};
+
+/* The n-th register of a canonical image; false past the last one. */
+bool arch_wide_reg(const uint8_t *xstate, size_t size, unsigned int n, struct arch_wide_reg *reg);
+
 /*
  * How much of an image a core file should have: the rest is zero, in components that
  * common debuggers do not know and whose presence they complain about.
