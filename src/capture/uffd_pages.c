@@ -28,10 +28,13 @@ int uffd_each_page(struct uffd *uffd, struct uffd_range *range, uffd_page_fn *fu
 		.end = range->end,
 		.vec = (uint64_t)regions,
 		.vec_len = SCAN_REGIONS,
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.category_anyof_mask = PAGE_IS_PRESENT,
 		.return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_WRITTEN | PAGE_IS_FILE,
 	};
 
+	/* What write-protects untouched shared pages looks like swap as well. */
+	if (range->kind != RANGE_SHARED)
+		scan.category_anyof_mask |= PAGE_IS_SWAPPED;
 	for (;;) {
 		int count = ioctl(uffd->base.tracee->pagemap, PAGEMAP_SCAN, &scan);
 

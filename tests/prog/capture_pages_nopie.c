@@ -1,0 +1,4 @@
+// flags: -pthread -no-pie -fno-pie
+// SPDX-License-Identifier: Apache-2.0
+/* The same, linked another way. */
+#include "capture_pages.c"
