@@ -64,8 +64,11 @@ int layout_area(struct builder *builder, uint64_t front_size);
 int images_plan(struct builder *builder);
 int images_write(const struct builder *builder, int fd);
 
-/* state.c: registers, extended state, what the processor must have. */
+/* state.c: registers and extended state. */
 int state_fill(struct builder *builder);
+
+/* features.c: what the processor must have. */
+void features_find(struct builder *builder);
 
 /* symbols.c: names for addresses. */
 void symbols_collect(struct builder *builder);
