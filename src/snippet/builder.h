@@ -82,6 +82,9 @@ void front_tables(struct builder *builder);
 uint64_t front_place(struct builder *builder);
 void front_finish(struct builder *builder, struct buf *out);
 
+/* file.c: the checksum of the runtime's code, page by page. */
+uint64_t snippet_code_hash(const uint8_t *bytes, uint64_t size);
+
 /* sections.c: for objdump, gdb and perf. */
 void sections_number(struct builder *builder);
 void sections_write(const struct builder *builder, struct buf *out);

@@ -112,8 +112,7 @@ static inline void fixture_mmap(uint64_t start, uint64_t size)
 static inline void fixture_child(const struct fixture *f)
 {
 	for (size_t i = 0; i < f->maps.length; i++)
-		fixture_mmap(f->maps.items[i].start,
-			     f->maps.items[i].end - f->maps.items[i].start);
+		fixture_mmap(f->maps.items[i].start, f->maps.items[i].end - f->maps.items[i].start);
 	for (size_t i = 0; i < f->pages.length; i++)
 		memcpy((void *)f->pages.items[i].address, f->pages.items[i].content,
 		       CHOP_PAGE_SIZE);
@@ -165,8 +164,7 @@ static inline void fixture_peek(pid_t pid, uint64_t address, uint8_t *page)
 	assert_int_equal(process_vm_readv(pid, &to, 1, &from, 1, 0), CHOP_PAGE_SIZE);
 }
 
-static inline void fixture_resume(pid_t pid, enum __ptrace_request request,
-				  struct chop_regs *regs)
+static inline void fixture_resume(pid_t pid, enum __ptrace_request request, struct chop_regs *regs)
 {
 	int status;
 
@@ -197,8 +195,7 @@ static inline void fixture_step(pid_t pid, const struct fixture *f)
 
 	do
 		fixture_one_step(pid, &regs);
-	while (regs.rip != f->end ||
-	       (f->end_kind == END_AT_RETURN && regs.rsp <= f->regs.rsp));
+	while (regs.rip != f->end || (f->end_kind == END_AT_RETURN && regs.rsp <= f->regs.rsp));
 }
 
 static inline void fixture_run(pid_t pid, const struct fixture *f)
@@ -232,9 +229,9 @@ static inline void fixture_pages(pid_t pid, const struct fixture *f, struct capt
 			.address = page->address,
 			.flags = (uint32_t)page->protection, /* PROT_ and PAGE_ agree */
 			.before = memory,
-			.after = memcmp(memory, memory + CHOP_PAGE_SIZE, CHOP_PAGE_SIZE) ?
-					 memory + CHOP_PAGE_SIZE :
-					       NULL,
+			.after = memcmp(memory, memory + CHOP_PAGE_SIZE, CHOP_PAGE_SIZE)
+					 ? memory + CHOP_PAGE_SIZE
+					 : NULL,
 		};
 	}
 	capture_sort(capture);
@@ -251,9 +248,9 @@ static inline void fixture_add_maps(struct fixture *f)
 			inside = page->address >= f->maps.items[k].start &&
 				 page->address < f->maps.items[k].end;
 		if (!inside)
-			*vec_push(&f->maps) = (struct fixture_map){ page->address,
-								    page->address + CHOP_PAGE_SIZE,
-								    page->protection };
+			*vec_push(&f->maps) =
+				(struct fixture_map){ page->address, page->address + CHOP_PAGE_SIZE,
+						      page->protection };
 	}
 }
 

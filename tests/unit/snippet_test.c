@@ -3,7 +3,7 @@
 
 #include "snippet_fixture.h"
 
-#define REGION(name, code)                       \
+#define REGION(name, code)                         \
 	extern const uint8_t name[], name##_end[]; \
 	__asm__(".pushsection .text\n" #name ":\n" code "\n" #name "_end:\n.popsection\n")
 
@@ -99,8 +99,7 @@ static void test_says_what_differs(void **state)
 	capture.end.regs.eflags ^= 1;
 	recorded(DATA + CHOP_PAGE_SIZE, true)[0x321] ^= 1;
 	recorded(DATA + CHOP_PAGE_SIZE, true)[0x123] ^= 1;
-	expect_run(&capture, NULL, NULL, CHOP_DIFFERS,
-		   "differs: page 0x20001000 at offset 0x123");
+	expect_run(&capture, NULL, NULL, CHOP_DIFFERS, "differs: page 0x20001000 at offset 0x123");
 	expect_run(&capture, NULL, NULL, CHOP_DIFFERS, "(2 bytes of the page differ)");
 	stop();
 }
@@ -238,15 +237,15 @@ static void test_kernel_writes_are_masked(void **state)
  */
 static void test_recursion(void **state)
 {
-	static const uint8_t function[] = { 0xff, 0xcf,			    /* dec %edi */
-					    0x74, 0x05,			    /* jz 1f */
-					    0xe9, 0xfd, 0x7f, 0x00, 0x00,   /* jmp CALLER+6 */
-					    0xc3 };			    /* 1: ret */
-	static const uint8_t caller[] = { 0xe8, 0xf5, 0x7f, 0xff, 0xff, /* call CODE */
-					  0x9c,				 /* pushf: the end */
-					  0x5a,				 /* pop %rdx */
-					  0x48, 0x01, 0xd0,		 /* add %rdx,%rax */
-					  0xc3 };			 /* ret */
+	static const uint8_t function[] = { 0xff, 0xcf,			  /* dec %edi */
+					    0x74, 0x05,			  /* jz 1f */
+					    0xe9, 0xfd, 0x7f, 0x00, 0x00, /* jmp CALLER+6 */
+					    0xc3 };			  /* 1: ret */
+	static const uint8_t caller[] = { 0xe8, 0xf5, 0x7f, 0xff, 0xff,	  /* call CODE */
+					  0x9c,				  /* pushf: the end */
+					  0x5a,				  /* pop %rdx */
+					  0x48, 0x01, 0xd0,		  /* add %rdx,%rax */
+					  0xc3 };			  /* ret */
 	uint64_t back = CALLER + 11;
 
 	(void)state;
