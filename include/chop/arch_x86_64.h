@@ -16,6 +16,18 @@ _Static_assert(sizeof(struct chop_regs) == 27 * 8, "register layout is an ABI");
 #define CHOP_ELF_MACHINE      62
 #define CHOP_ELF_MACHINE_NAME "x86-64"
 
+/* Flags of this architecture's libraries in /etc/ld.so.cache (ldconfig.h of glibc). */
+#define CHOP_LD_CACHE_FLAGS 0x0303
+
+/* Where the dynamic linker looks last; the first is what $LIB stands for. */
+#define CHOP_LD_DIRECTORIES                                                                   \
+	"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", \
+		"/usr/lib"
+
+/* DWARF number of the stack pointer, and how far below the CFA it is at a function's entry. */
+#define CHOP_DWARF_SP	     7
+#define CHOP_DWARF_ENTRY_CFA 8
+
 /*
  * What a CPU can do: words of CPUID leaves (Intel SDM vol. 2A, CPUID) and XCR0, in this
  * order in captures. 0 where the CPU has no such leaf.

@@ -111,10 +111,7 @@ arch_load:
 	jmp *target(%rip)
 	.size arch_load, . - arch_load
 
-/*
- * (signal, siginfo, context): the time stamp comes first. The kernel leaves AC as the
- * region had it, and our accesses are not aligned.
- */
+/* (signal, siginfo, context): the time stamp comes first. */
 	.globl arch_signal_entry
 	.hidden arch_signal_entry
 	.type arch_signal_entry, @function
@@ -125,9 +122,6 @@ arch_signal_entry:
 	orq %rdx, %rax
 	movq %rax, arch_time_end(%rip)
 	movq %rcx, %rdx
-	pushfq
-	andq $~0x40000, (%rsp)
-	popfq
 	jmp runtime_signal
 	.size arch_signal_entry, . - arch_signal_entry
 

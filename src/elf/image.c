@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "elf/cfi.h"
 #include "elf/image_file.h"
 
 static const char *machine_name(unsigned int machine)
@@ -231,7 +232,7 @@ static int load(struct image *image)
 	if (err)
 		return err;
 	read_code_ranges(image);
-	return symbols_load(image);
+	return 0;
 }
 
 static void start(struct image *image, const char *path)
@@ -262,7 +263,7 @@ static int map_file(struct image *image, int fd)
 	return 0;
 }
 
-int image_open(const char *path, struct image *image)
+int image_open_plain(const char *path, struct image *image)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int err;
@@ -279,6 +280,22 @@ int image_open(const char *path, struct image *image)
 	return err;
 }
 
+static int with_symbols(struct image *image)
+{
+	int err = symbols_load(image);
+
+	if (err)
+		image_close(image);
+	return err;
+}
+
+int image_open(const char *path, struct image *image)
+{
+	int err = image_open_plain(path, image);
+
+	return err ? err : with_symbols(image);
+}
+
 int image_open_memory(const void *data, size_t size, const char *name, struct image *image)
 {
 	int err;
@@ -289,13 +306,14 @@ int image_open_memory(const void *data, size_t size, const char *name, struct im
 	err = load(image);
 	if (err)
 		image_close(image);
-	return err;
+	return err ? err : with_symbols(image);
 }
 
 static void file_close(struct image_file *file)
 {
 	if (!file)
 		return;
+	cfi_close(file->cfi);
 	elf_end(file->elf);
 	if (file->mapped)
 		munmap((void *)(uintptr_t)file->data, file->size);

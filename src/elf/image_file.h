@@ -21,8 +21,11 @@ struct image_file {
 	/* ends.items[i]: highest end of the function symbols 0..i of image->symbols. */
 	struct u64vec ends;
 	VEC(char *) strings; /* names with their version cut off; owned */
+	struct cfi *cfi;     /* of cfi.h, or NULL when nobody asked yet */
 };
 
+/* image_open() without the symbols: fast. */
+int image_open_plain(const char *path, struct image *image);
 /* Fill image->symbols; 0 or -errno with a message recorded. */
 int symbols_load(struct image *image);
 /* The executable range that holds an address, or NULL. */

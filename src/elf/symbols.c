@@ -355,21 +355,22 @@ struct near {
 	unsigned int distance;
 };
 
-/* Distance of two names where one within the other, or only case, counts as close. */
+/* Distance of two names, where one within the other, or only case, counts as close. */
 static unsigned int nearness(const char *wanted, const char *name)
 {
 	size_t a = strlen(wanted), b = strlen(name);
-	size_t limit = a < 4 ? 1 : a < 8 ? 2 : 3;
-	unsigned int distance;
+	size_t limit = a <= 4 ? 1 : a <= 8 ? 2 : 3;
+	unsigned int distance = UINT32_MAX;
 
 	if (!strcasecmp(wanted, name))
 		return 0;
+	if (a <= b + limit && b <= a + limit)
+		distance = opt_distance(wanted, name);
+	if (distance <= limit)
+		return distance;
 	if (a > 2 && b <= a + 12 && strstr(name, wanted))
-		return 4 + (unsigned int)(b - a);
-	if (a > b + limit || b > a + limit)
-		return UINT32_MAX;
-	distance = opt_distance(wanted, name);
-	return distance <= limit ? distance : UINT32_MAX;
+		return (unsigned int)(limit + b - a);
+	return UINT32_MAX;
 }
 
 /* Keep the `max` nearest names, in order of distance. */

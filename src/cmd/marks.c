@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cmd/cmd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "elf/marks.h"
+#include "elf/resolve.h"
+
+struct options {
+	bool cache, all;
+};
+
+static const struct opt table[] = {
+	OPT_FLAG('a', "all", struct options, all,
+		 "every function of OBJ, one a line: NAME -begin..."),
+	OPT_FLAG(0, "cache", struct options, cache, "accepted, does nothing"),
+	OPT_END,
+};
+
+static const struct opt_spec spec = {
+	.usage = "chop marks OBJ FUNCTION\n"
+		 "chop marks --all OBJ",
+	.about = "Print where a function begins and ends, as options for `chop trace`:\n"
+		 "-begin ADDRESS, then -end ADDRESS for each return and tail call. A function\n"
+		 "of a library that the program OBJ uses gets a line -module NAME first.\n"
+		 "FUNCTION is a name, NAME@VERSION, or 0xADDRESS. OBJ is not run.",
+	.options = table,
+	.examples = "  chop trace $(chop marks ./app compute) ./app\n"
+		    "  chop marks xz lzma_code\n"
+		    "  chop marks libc.so.6 0x29d90",
+	.intermixed = true,
+};
+
+static int ascending(const void *a, const void *b)
+{
+	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+
+	return (left > right) - (left < right);
+}
+
+static void add_all(struct u64vec *all, const struct u64vec *some)
+{
+	for (size_t i = 0; i < some->length; i++)
+		*vec_push(all) = some->items[i];
+}
+
+static void warn_conditional(const char *name, const struct marks *marks)
+{
+	cleanup_buf struct buf list = { 0 };
+
+	for (size_t i = 0; i < marks->conditional_tail_calls.length; i++)
+		buf_printf(&list, "%s%" PRIx64, i ? ", " : "",
+			   marks->conditional_tail_calls.items[i]);
+	if (list.length)
+		log_warn("%s also leaves by conditional jumps, which cannot be ends (%s); "
+			 "`chop trace -function %s` ends at the return",
+			 name, list.data, name);
+}
+
+static int print_marks(const struct resolved_code *code, const struct marks *marks,
+		       const char *module)
+{
+	struct u64vec ends = { 0 };
+
+	add_all(&ends, &marks->ends);
+	add_all(&ends, &marks->tail_calls);
+	vec_sort(&ends, ascending);
+	if (!ends.length)
+		return err_set(
+			CHOP_USAGE, EINVAL,
+			"%s never returns: there is no return and no tail call from 0x%" PRIx64
+			" to 0x%" PRIx64 "; use -begin %" PRIx64 " with an -end of your choice",
+			code->name, code->start, code->end, code->begin);
+	if (module)
+		printf("-module %s\n", module);
+	printf("-begin %" PRIx64 "\n", code->begin);
+	for (size_t i = 0; i < ends.length; i++)
+		printf("-end %" PRIx64 "\n", ends.items[i]);
+	vec_release(&ends);
+	warn_conditional(code->name, marks);
+	return 0;
+}
+
+static int print_resolved(const struct resolved *resolved)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < resolved->notes.length; i++)
+		log_info("%s", resolved->notes.items[i]);
+	for (size_t i = 0; i < resolved->code.length && !err; i++) {
+		const struct resolved_code *code = &resolved->code.items[i];
+		cleanup_marks struct marks marks = { 0 };
+
+		err = marks_find_range(resolved->image, code->start, code->end, code->name, &marks);
+		if (!err)
+			err = print_marks(code, &marks, i ? NULL : resolved->module);
+	}
+	return err;
+}
+
+/* A program is found as the shell finds it. */
+static char *find_object(const char *name)
+{
+	const char *path = getenv("PATH");
+
+	if (strchr(name, '/') || !access(name, F_OK))
+		return xstrdup(name);
+	while (path && *path) {
+		size_t length = strcspn(path, ":");
+		char *file = xasprintf("%.*s/%s", (int)length, path, name);
+
+		if (!access(file, X_OK))
+			return file;
+		free(file);
+		path += length + (path[length] != '\0');
+	}
+	return xstrdup(name);
+}
+
+/* Symbols are in order of their addresses; of aliases the first is taken. */
+static int print_all(const struct image *image)
+{
+	uint64_t last = 0;
+
+	for (size_t i = 0; i < image->symbols.length; i++) {
+		const struct symbol *symbol = &image->symbols.items[i];
+		cleanup_marks struct marks marks = { 0 };
+		int err;
+
+		/* Cold parts belong to their functions. */
+		if (symbol->kind != SYMBOL_FUNCTION || symbol->address == last ||
+		    strstr(symbol->name, ".cold"))
+			continue;
+		last = symbol->address;
+		err = marks_find(image, symbol, &marks);
+		if (err)
+			return err;
+		printf("%s -begin %" PRIx64, symbol->name, marks.begin);
+		add_all(&marks.ends, &marks.tail_calls);
+		vec_sort(&marks.ends, ascending);
+		for (size_t k = 0; k < marks.ends.length; k++)
+			printf(" -end %" PRIx64, marks.ends.items[k]);
+		putchar('\n');
+	}
+	return 0;
+}
+
+static int find_all(const char *object)
+{
+	cleanup_free char *path = find_object(object);
+	cleanup_image struct image image = { 0 };
+	int err = image_open(path, &image);
+
+	return err ? err : print_all(&image);
+}
+
+static int find_marks(const char *object, const char *function)
+{
+	cleanup_free char *path = find_object(object);
+	cleanup_resolved struct resolved resolved = { 0 };
+	cleanup_image struct image image = { 0 };
+	int err = image_open(path, &image);
+
+	if (!err)
+		err = resolve(&image, function, &resolved);
+	return err ? err : print_resolved(&resolved);
+}
+
+int cmd_marks(int argc, char **argv)
+{
+	struct options options = { 0 };
+	struct strvec rest = { 0 };
+	int status;
+
+	if (!cmd_parse(&spec, argc, argv, &options, &rest, &status))
+		return status;
+	if (options.all && rest.length == 1)
+		status = find_all(rest.items[0]);
+	else if (!options.all && rest.length == 2)
+		status = find_marks(rest.items[0], rest.items[1]);
+	else
+		status = cmd_usage("expected %s, got %zu words; chop marks --help tells more",
+				   options.all ? "OBJ" : "OBJ FUNCTION", rest.length);
+	vec_release(&rest);
+	return status;
+}
