@@ -12,6 +12,9 @@
 
 struct backend;
 
+/* Bytes that changed; anything but 0 ends the walk and is returned. */
+typedef int backend_change_fn(void *context, uint64_t address, const uint8_t *bytes, size_t size);
+
 struct backend_ops {
 	const char *name;
 	/*
@@ -27,6 +30,12 @@ struct backend_ops {
 	int (*begin)(struct backend *backend, struct thread *owner, struct capture *capture);
 	/* Make the page at an address readable and writable for us, recording it. */
 	int (*make_present)(struct backend *backend, uint64_t address);
+	/*
+	 * Remember what the program's memory holds; then, with all its threads standing
+	 * still, give every byte that differs from that, and forget. 0 or -errno.
+	 */
+	int (*snapshot)(struct backend *backend);
+	int (*changes)(struct backend *backend, backend_change_fn *change, void *context);
 	/*
 	 * Put the program's memory back as it was; with `keep`, complete capture->pages
 	 * (not sorted) first. The owner is at a stop where it can make calls. 0 or -errno.

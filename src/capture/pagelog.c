@@ -89,6 +89,14 @@ bool pagelog_after(struct pagelog *log, uint64_t address)
 	return differs;
 }
 
+const uint8_t *pagelog_before(const struct pagelog *log, uint64_t address)
+{
+	uint64_t index;
+
+	return map_get(&log->index, address, &index) ? log->capture->pages.items[index - 1].before
+						     : NULL;
+}
+
 bool pagelog_has(const struct pagelog *log, uint64_t address)
 {
 	return map_has(&log->index, address);

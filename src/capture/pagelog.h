@@ -37,6 +37,8 @@ void pagelog_add(struct pagelog *log, uint64_t address, uint32_t flags, bool ord
 /* Set a recorded page's content at the end to what is in the room, when it differs. */
 bool pagelog_after(struct pagelog *log, uint64_t address);
 bool pagelog_has(const struct pagelog *log, uint64_t address);
+/* Content at entry of a recorded page, or NULL. */
+const uint8_t *pagelog_before(const struct pagelog *log, uint64_t address);
 /* Add flags to a recorded page. */
 void pagelog_flag(struct pagelog *log, uint64_t address, uint32_t flags);
 

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,12 +16,16 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "capture/pin.h"
+#include "capture/recorder.h"
 #include "tracee/breakpoint.h"
 #include "tracee/inject.h"
 #include "tracee/interrupt.h"
 #include "tracee/memory.h"
 #include "tracee/modules.h"
 #include "tracee/threads.h"
+
+/* Other threads are held until the owner has waited for them this long. */
+#define WAIT_BEFORE_RELEASE_US 3000
 
 /* One way through the region. */
 struct passage {
@@ -30,11 +35,13 @@ struct passage {
 	struct capture *capture;
 	struct support support;
 	struct pin pin;
+	struct recorder recorder;
 	uint64_t mask;	  /* the owner's own */
 	uint64_t floor;	  /* sp beyond which the activation is over */
 	uint64_t started; /* ns */
 	int signal;	  /* to deliver when the program goes on */
 	bool armed;
+	bool released; /* other threads ran in between */
 };
 
 int region_open(struct region *region, struct tracee *tracee, struct thread *thread,
@@ -195,6 +202,7 @@ static int enter(struct passage *run)
 	if (error)
 		return check_alive(error);
 	run->armed = true;
+	recorder_begin(&run->recorder, run->tracee, backend, run->owner, &run->mask, run->capture);
 	if (run->capture->rseq_address)
 		backend->ops->make_present(backend, run->capture->rseq_address);
 	return set_ends(run);
@@ -211,6 +219,17 @@ static bool at_end(const struct passage *run, uint64_t address)
 	if (run->region->end_kind == END_AT_ADDRESS)
 		return true;
 	return !thread_get_regs(run->owner, &regs) && arch_sp(&regs) > run->floor;
+}
+
+static int gone(const struct passage *run)
+{
+	return err_set(CHOP_DIFFERS, ESRCH, "the program was killed inside invocation %" PRIu64,
+		       run->capture->invocation);
+}
+
+static int resume(struct passage *run)
+{
+	return thread_resume(run->owner, RUN_CALLS, 0) ? gone(run) : 0;
 }
 
 /* Undo the call, so that the thread makes it again once its memory is home. */
@@ -236,35 +255,36 @@ static int rewind_call(struct passage *run, const struct chop_regs *entry)
 	return thread_set_regs(run->owner, &regs);
 }
 
-static int refuse_call(struct passage *run)
+/*
+ * At the entry of a call. When the region ends in it or cannot be recorded because of it,
+ * the thread is left as if it had not made it yet, and *ended is set for an end.
+ */
+static int on_call_entry(struct passage *run, bool *ended)
 {
 	struct chop_regs regs;
-	struct arch_call call;
-	cleanup_free char *place = NULL, *number = NULL;
-	const char *name;
-	uint64_t pc;
+	int error;
 
 	if (thread_get_regs(run->owner, &regs))
-		return check_alive(-ESRCH);
-	arch_get_call(&regs, &call);
-	pc = arch_call_pc(&regs);
+		return gone(run);
+	error = recorder_enter(&run->recorder, &regs);
+	if (!error && !run->recorder.ended)
+		return resume(run);
 	if (rewind_call(run, &regs))
-		return check_alive(-ESRCH);
-	if (pc >= run->region->vdso.start && pc < run->region->vdso.end)
-		place = xstrdup("the vdso");
-	else
-		place = module_describe(run->tracee, pc);
-	number = xasprintf("%ld", call.number);
-	name = arch_call_name(call.number);
-	if (call.number == SYS_exit || call.number == SYS_exit_group)
-		return err_set(CHOP_DIFFERS, ECANCELED,
-			       "invocation %" PRIu64 " never reached its end: the program exits in "
-			       "it, at %s",
-			       run->capture->invocation, place);
-	return err_set(CHOP_DIFFERS, EOPNOTSUPP,
-		       "invocation %" PRIu64 " makes a system call, %s at %s; regions with system "
-		       "calls are not supported yet",
-		       run->capture->invocation, name ? name : number, place);
+		return gone(run);
+	*ended = !error;
+	run->capture->reached_end = run->recorder.ip;
+	return error;
+}
+
+static int on_call_exit(struct passage *run)
+{
+	struct chop_regs regs;
+	int error;
+
+	if (thread_get_regs(run->owner, &regs))
+		return gone(run);
+	error = recorder_exit(&run->recorder, &regs);
+	return error ? error : resume(run);
 }
 
 static int refuse_signal(struct passage *run)
@@ -277,12 +297,6 @@ static int refuse_signal(struct passage *run)
 	place = module_describe(run->tracee, arch_pc(&regs));
 	return err_set(CHOP_DIFFERS, EINTR, "invocation %" PRIu64 " got SIG%s at %s",
 		       run->capture->invocation, sigabbrev_np(run->owner->info.si_signo), place);
-}
-
-static int gone(const struct passage *run)
-{
-	return err_set(CHOP_DIFFERS, ESRCH, "the program was killed inside invocation %" PRIu64,
-		       run->capture->invocation);
 }
 
 /* A deeper activation returned to the same place. */
@@ -303,47 +317,112 @@ static int interrupted(struct passage *run)
 		       run->capture->invocation);
 }
 
+/* Whether the owner stops by itself within a moment: most calls do. */
+static bool stops_soon(const struct passage *run)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+
+	for (int i = 0; i < WAIT_BEFORE_RELEASE_US / 100; i++) {
+		siginfo_t info = { 0 };
+
+		if (waitid(P_PID, (id_t)run->owner->tid, &info,
+			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) ||
+		    info.si_pid)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+/* Another thread, while the owner waits for it. */
+static void serve_other(struct passage *run, const struct event *event)
+{
+	struct thread *thread = event->thread;
+
+	if (event->kind == EVENT_SIGNAL)
+		thread_forward(thread, RUN_FREE);
+	else if (event->kind != EVENT_BREAKPOINT || !breakpoint_step_over(run->tracee, thread))
+		thread_resume(thread, RUN_FREE, 0);
+}
+
+/*
+ * The owner waits for something that may come from another thread: let them run until it
+ * goes on. What they change until then counts as written by the owner's call.
+ */
+static int let_others_run(struct passage *run, struct event *event)
+{
+	int error = recorder_wait(&run->recorder);
+
+	if (error)
+		return error;
+	if (!run->released)
+		capture_warn(run->capture, "other threads ran while the region waited for them");
+	run->released = true;
+	threads_resume(run->tracee, run->owner);
+	for (;;) {
+		tracee_next(run->tracee, event);
+		if (!event->thread || event->thread == run->owner)
+			break;
+		serve_other(run, event);
+	}
+	threads_stop(run->tracee, run->owner);
+	return 0;
+}
+
+static int next_event(struct passage *run, struct event *event)
+{
+	if (run->recorder.open && thread_count(run->tracee) > 1 && !stops_soon(run))
+		return let_others_run(run, event);
+	tracee_next_of(run->tracee, run->owner, event);
+	return 0;
+}
+
+static int on_event(struct passage *run, const struct event *event, bool *ended)
+{
+	switch (event->kind) {
+	case EVENT_BREAKPOINT:
+		run->capture->reached_end = event->address;
+		*ended = at_end(run, event->address);
+		return *ended ? 0 : pass_end(run);
+	case EVENT_CALL_ENTRY:
+		return on_call_entry(run, ended);
+	case EVENT_CALL_EXIT:
+		return on_call_exit(run);
+	case EVENT_SIGNAL:
+		run->signal = run->owner->info.si_signo;
+		return refuse_signal(run);
+	case EVENT_STOPPED:
+		return interrupted(run);
+	case EVENT_INTERRUPT:
+		run->region->interrupted = interrupt_signal();
+		interrupt_done();
+		thread_interrupt(run->owner);
+		return 0;
+	case EVENT_STEPPED:
+		return resume(run);
+	case EVENT_EXEC:
+	case EVENT_EXIT:
+		break;
+	}
+	return gone(run);
+}
+
 /* Run until the end is reached: 0. The owner is stopped then, as after any other reason. */
 static int run_to_end(struct passage *run)
 {
-	int error = 0;
+	bool ended = false;
+	int error;
 
 	thread_set_mask(run->owner, run->mask | SIGNALS_ASYNCHRONOUS);
 	run->started = now();
-	if (thread_resume(run->owner, RUN_CALLS, 0))
-		return gone(run);
-	while (!error) {
+	error = resume(run);
+	while (!error && !ended) {
 		struct event event;
 
-		tracee_next_of(run->tracee, run->owner, &event);
-		switch (event.kind) {
-		case EVENT_BREAKPOINT:
-			run->capture->duration_ns = now() - run->started;
-			run->capture->reached_end = event.address;
-			if (at_end(run, event.address))
-				return 0;
-			error = pass_end(run);
-			break;
-		case EVENT_CALL_ENTRY:
-			return refuse_call(run);
-		case EVENT_SIGNAL:
-			run->signal = run->owner->info.si_signo;
-			return refuse_signal(run);
-		case EVENT_STOPPED:
-			return interrupted(run);
-		case EVENT_INTERRUPT:
-			run->region->interrupted = interrupt_signal();
-			interrupt_done();
-			thread_interrupt(run->owner);
-			break;
-		case EVENT_CALL_EXIT:
-		case EVENT_STEPPED:
-			thread_resume(run->owner, RUN_CALLS, 0);
-			break;
-		case EVENT_EXEC:
-		case EVENT_EXIT:
-			return gone(run);
-		}
+		error = next_event(run, &event);
+		run->capture->duration_ns = now() - run->started;
+		if (!error)
+			error = on_event(run, &event, &ended);
 	}
 	return error;
 }
@@ -355,7 +434,6 @@ static int read_end(struct passage *run)
 	struct thread_state *end = &run->capture->end;
 	int error = state_read(run->owner, end);
 
-	/* No system call was made: what only calls change is as at entry. */
 	end->sigmask = run->mask;
 	end->altstack_address = run->capture->entry.altstack_address;
 	end->altstack_size = run->capture->entry.altstack_size;
@@ -389,6 +467,7 @@ static int leave(struct passage *run, int error)
 	struct backend *backend = run->region->backend;
 	int end_error = 0;
 
+	recorder_release(&run->recorder);
 	if (!error)
 		error = read_end(run);
 	breakpoints_show(run->tracee, 0);

@@ -50,6 +50,13 @@ struct shared_pages {
 	struct map index; /* object number and page of it -> content */
 };
 
+/* What written pages held at a moment of the region. */
+struct page_copies {
+	struct map index; /* address -> copy, CHOP_PAGE_SIZE bytes */
+	backend_change_fn *change;
+	void *context; /* of `change` */
+};
+
 struct uffd {
 	struct backend base;
 	int fd;	     /* missing pages, and writes noted by the kernel */
@@ -62,6 +69,7 @@ struct uffd {
 	struct entry_vec calls;					  /* the table being built */
 	struct pagelog log;
 	struct shared_pages shared;
+	struct page_copies copies;
 	uint64_t grown;		 /* lowest page of a stack that grew; 0 for none */
 	struct capture *capture; /* while armed */
 };
@@ -97,6 +105,11 @@ void uffd_shared_put(struct uffd *uffd, const struct uffd_range *range, uint64_t
 		     const uint8_t *content);
 const uint8_t *uffd_shared_get(struct uffd *uffd, const struct uffd_range *range, uint64_t page);
 void uffd_shared_release(struct shared_pages *shared);
+
+/* -- uffd_snapshot.c: what changed since a moment of the region -- */
+int uffd_snapshot(struct backend *backend);
+int uffd_changes(struct backend *backend, backend_change_fn *change, void *context);
+void uffd_forget_copies(struct page_copies *copies);
 
 /* -- uffd_home.c: the end -- */
 /* Complete the records of all ranges, and put written pages where they belong. */

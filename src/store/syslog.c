@@ -14,7 +14,7 @@ void syslog_release(struct syslog *log)
 	*log = (struct syslog){ 0 };
 }
 
-static struct chop_event *current(struct syslog *log)
+struct chop_event *syslog_event(struct syslog *log)
 {
 	return (struct chop_event *)(log->payload.data + log->open);
 }
@@ -23,17 +23,17 @@ void syslog_begin(struct syslog *log, const struct chop_event *event)
 {
 	log->open = log->payload.length;
 	buf_add(&log->payload, event, sizeof(*event));
-	current(log)->inputs = 0;
-	current(log)->writes = 0;
-	current(log)->input_hash = 0;
+	syslog_event(log)->inputs = 0;
+	syslog_event(log)->writes = 0;
+	syslog_event(log)->input_hash = 0;
 }
 
 void syslog_input(struct syslog *log, uint64_t address, const void *bytes, uint64_t size)
 {
 	struct chop_event_range range = { address, size };
 
-	current(log)->input_hash = chop_hash(bytes, size, current(log)->input_hash);
-	current(log)->inputs++;
+	syslog_event(log)->input_hash = chop_hash(bytes, size, syslog_event(log)->input_hash);
+	syslog_event(log)->inputs++;
 	buf_add(&log->payload, &range, sizeof(range));
 }
 
@@ -41,7 +41,7 @@ void syslog_write(struct syslog *log, uint64_t address, const void *bytes, uint6
 {
 	struct chop_event_range range = { address, size };
 
-	current(log)->writes++;
+	syslog_event(log)->writes++;
 	buf_add(&log->payload, &range, sizeof(range));
 	buf_add(&log->payload, bytes, size);
 	buf_align(&log->payload, 8);
@@ -56,7 +56,7 @@ void syslog_signal(struct syslog *log, const struct chop_event_signal *signal, c
 
 void syslog_end(struct syslog *log)
 {
-	current(log)->size = (uint32_t)(log->payload.length - log->open);
+	syslog_event(log)->size = (uint32_t)(log->payload.length - log->open);
 	log->events++;
 }
 

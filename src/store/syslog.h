@@ -26,6 +26,8 @@ void syslog_input(struct syslog *log, uint64_t address, const void *bytes, uint6
 void syslog_write(struct syslog *log, uint64_t address, const void *bytes, uint64_t size);
 void syslog_signal(struct syslog *log, const struct chop_event_signal *signal, const void *xstate);
 void syslog_end(struct syslog *log);
+/* The record being built, to complete its fields; valid until something is added. */
+struct chop_event *syslog_event(struct syslog *log);
 /* Drop the record being built (a call that turned out to be restarted, say). */
 void syslog_cancel(struct syslog *log);
 

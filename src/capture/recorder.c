@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/recorder.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "arch/arch.h"
+#include "base/alloc.h"
+#include "base/err.h"
+#include "capture/policy.h"
+#include "tracee/memory.h"
+#include "tracee/modules.h"
+#include "tracee/threads.h"
+
+/* Results that mean "to be made again" and never reach the program. */
+#define RESTART_FIRST	(-516)
+#define RESTART_LAST	(-512)
+#define MAPPED_FILE_MAX ((uint64_t)256 << 20)
+
+static uint64_t page_up(uint64_t address)
+{
+	return (address + CHOP_PAGE_SIZE - 1) & -(uint64_t)CHOP_PAGE_SIZE;
+}
+
+static struct syslog *log_of(struct recorder *recorder)
+{
+	return &recorder->capture->calls;
+}
+
+void recorder_begin(struct recorder *recorder, struct tracee *tracee, struct backend *backend,
+		    struct thread *owner, uint64_t *mask, struct capture *capture)
+{
+	*recorder = (struct recorder){
+		.tracee = tracee,
+		.backend = backend,
+		.owner = owner,
+		.mask = mask,
+		.capture = capture,
+	};
+	for (size_t i = 0; i < capture->maps.length; i++) {
+		if (!strcmp(capture->maps.items[i].path, "[heap]"))
+			recorder->heap_end = capture->maps.items[i].end;
+	}
+}
+
+void recorder_release(struct recorder *recorder)
+{
+	vec_release(&recorder->fresh);
+	if (recorder->open)
+		syslog_cancel(log_of(recorder));
+	recorder->open = false;
+}
+
+/* -- refusals ------------------------------------------------------------------------------ */
+
+static int refuse(struct recorder *recorder, const char *reason)
+{
+	cleanup_free char *place = module_describe(recorder->tracee, recorder->ip);
+	cleanup_free char *number = xasprintf("%ld", recorder->call.number);
+	const char *name = arch_call_name(recorder->call.number);
+
+	return err_set(CHOP_DIFFERS, EOPNOTSUPP,
+		       "invocation %" PRIu64 " makes the system call %s at %s, which cannot be "
+		       "recorded: %s",
+		       recorder->capture->invocation, name ? name : number, place, reason);
+}
+
+static bool overlaps(uint64_t start, uint64_t end, uint64_t other_start, uint64_t other_end)
+{
+	return start < other_end && other_start < end;
+}
+
+/* Memory the program had when the region began must stay where we keep it. */
+static bool changes_entry_memory(const struct recorder *recorder)
+{
+	struct call_change changes[2];
+	unsigned int count = policy_changes(recorder->call.number, recorder->call.args,
+					    recorder->heap_end, changes);
+
+	for (unsigned int i = 0; i < count; i++) {
+		for (size_t j = 0; j < recorder->capture->maps.length; j++) {
+			const struct capture_mapping *mapping = &recorder->capture->maps.items[j];
+
+			if (overlaps(changes[i].start, changes[i].end, mapping->start,
+				     mapping->end))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* -- memory ------------------------------------------------------------------------------- */
+
+/* What the program would see there; pages it has not touched are recorded as touched. */
+static int read_memory(void *context, uint64_t address, void *data, size_t size)
+{
+	struct recorder *recorder = context;
+
+	for (uint64_t page = address & -(uint64_t)CHOP_PAGE_SIZE; page < address + size;
+	     page += CHOP_PAGE_SIZE)
+		recorder->backend->ops->make_present(recorder->backend, page);
+	return memory_read(recorder->tracee, address, data, size);
+}
+
+/* As much as can be read, at most `size`: buffers may reach into nothing. */
+static uint64_t read_prefix(struct recorder *recorder, uint64_t address, uint8_t *data,
+			    uint64_t size)
+{
+	uint64_t done = 0;
+
+	while (done < size) {
+		uint64_t at = address + done;
+		uint64_t part = CHOP_PAGE_SIZE - (at & (CHOP_PAGE_SIZE - 1));
+
+		if (part > size - done)
+			part = size - done;
+		if (read_memory(recorder, at, data + done, part))
+			break;
+		done += part;
+	}
+	return done;
+}
+
+static int add_input(void *context, uint64_t address, uint64_t size)
+{
+	struct recorder *recorder = context;
+	cleanup_free uint8_t *data = malloc(size);
+	uint64_t got;
+
+	if (!data)
+		return -ENOMEM;
+	got = read_prefix(recorder, address, data, size);
+	if (got)
+		syslog_input(log_of(recorder), address, data, got);
+	return 0;
+}
+
+static int add_output(void *context, uint64_t address, uint64_t size)
+{
+	struct recorder *recorder = context;
+	cleanup_free uint8_t *data = malloc(size);
+	uint64_t got;
+
+	if (!data)
+		return -ENOMEM;
+	got = read_prefix(recorder, address, data, size);
+	if (got)
+		syslog_write(log_of(recorder), address, data, got);
+	return 0;
+}
+
+static int add_change(void *context, uint64_t address, const uint8_t *bytes, size_t size)
+{
+	struct recorder *recorder = context;
+
+	syslog_write(log_of(recorder), address, bytes, size);
+	return 0;
+}
+
+static int out_of_memory(int error)
+{
+	return error == -ENOMEM ? err_set(CHOP_MISSING, ENOMEM, "out of memory") : error;
+}
+
+/* -- the signal mask: while the region runs the program's own is not the real one ---------- */
+
+static void note_mask(struct recorder *recorder)
+{
+	const uint64_t *args = recorder->call.args;
+	uint64_t set;
+
+	recorder->new_mask = *recorder->mask;
+	if (!args[1] || read_memory(recorder, args[1], &set, sizeof(set)))
+		return;
+	if (args[0] == SIG_BLOCK)
+		recorder->new_mask |= set;
+	else if (args[0] == SIG_UNBLOCK)
+		recorder->new_mask &= ~set;
+	else
+		recorder->new_mask = set;
+	recorder->new_mask &= ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP));
+}
+
+static void apply_mask(struct recorder *recorder)
+{
+	const uint64_t *args = recorder->call.args;
+
+	if (recorder->call.result < 0)
+		return;
+	if (args[2])
+		memory_write(recorder->tracee, args[2], recorder->mask, sizeof(*recorder->mask));
+	*recorder->mask = recorder->new_mask;
+	thread_set_mask(recorder->owner, *recorder->mask | SIGNALS_ASYNCHRONOUS);
+}
+
+/* -- entry -------------------------------------------------------------------------------- */
+
+static bool is_output(const struct recorder *recorder)
+{
+	long number = recorder->call.number;
+	uint64_t fd = recorder->call.args[0];
+
+	return (number == SYS_write || number == SYS_writev) &&
+	       (fd == STDOUT_FILENO || fd == STDERR_FILENO);
+}
+
+static void open_record(struct recorder *recorder, enum call_policy policy)
+{
+	struct chop_event event = {
+		.kind = CHOP_EVENT_CALL,
+		.thread = (uint32_t)recorder->owner->tid,
+		.number = (int32_t)recorder->call.number,
+		.ip = recorder->ip,
+	};
+
+	if (policy == POLICY_EXECUTE)
+		event.flags |= CHOP_EVENT_EXECUTE;
+	if (policy == POLICY_END)
+		event.flags |= CHOP_EVENT_LAST;
+	if (is_output(recorder))
+		event.flags |= CHOP_EVENT_OUTPUT;
+	memcpy(event.args, recorder->call.args, sizeof(event.args));
+	syslog_begin(log_of(recorder), &event);
+	recorder->open = true;
+}
+
+/* A call that was interrupted goes on under another number, as the same call. */
+static bool continues(struct recorder *recorder, const struct arch_call *call)
+{
+	bool same = recorder->restarting &&
+		    (call->number == SYS_restart_syscall || call->number == recorder->call.number);
+
+	recorder->restarting = false;
+	return same && recorder->open;
+}
+
+int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
+{
+	enum call_policy policy;
+	struct arch_call call;
+	const char *reason;
+	const struct call *known;
+	int error;
+
+	arch_get_call(regs, &call);
+	if (continues(recorder, &call))
+		return 0;
+	if (recorder->open)
+		syslog_cancel(log_of(recorder));
+	recorder->open = false;
+	recorder->ip = arch_call_pc(regs);
+	recorder->call = (struct call_instance){ .number = call.number };
+	memcpy(recorder->call.args, call.args, sizeof(call.args));
+	policy = policy_of(call.number, call.args, &reason);
+	if (policy == POLICY_REFUSE)
+		return refuse(recorder, reason);
+	if (changes_entry_memory(recorder))
+		return refuse(recorder, "it changes memory that was there when the region began");
+	open_record(recorder, policy);
+	call_enter(&recorder->call, read_memory, recorder);
+	error = call_inputs(&recorder->call, read_memory, add_input, recorder);
+	if (error < 0)
+		return out_of_memory(error);
+	recorder->ended = policy == POLICY_END;
+	if (recorder->ended) {
+		syslog_end(log_of(recorder));
+		recorder->open = false;
+		return 0;
+	}
+	if (call.number == SYS_rt_sigprocmask)
+		note_mask(recorder);
+	known = call_find(call.number);
+	if (known)
+		call_shape_of(known, call.args, &recorder->shape);
+	return !known || recorder->shape.partial ? recorder_wait(recorder) : 0;
+}
+
+int recorder_wait(struct recorder *recorder)
+{
+	int error = recorder->backend->ops->snapshot(recorder->backend);
+
+	recorder->compared = !error;
+	return error;
+}
+
+/* -- exit --------------------------------------------------------------------------------- */
+
+static int record_mapping(struct recorder *recorder)
+{
+	const uint64_t *args = recorder->call.args;
+	uint64_t size = page_up(args[1]);
+
+	*vec_push(&recorder->fresh) = (uint64_t)recorder->call.result;
+	*vec_push(&recorder->fresh) = (uint64_t)recorder->call.result + size;
+	if (args[3] & MAP_ANONYMOUS)
+		return 0;
+	if (size > MAPPED_FILE_MAX)
+		return err_set(CHOP_DIFFERS, EFBIG,
+			       "invocation %" PRIu64 " maps %" PRIu64
+			       " MB of a file: too much to record",
+			       recorder->capture->invocation, size >> 20);
+	return add_output(recorder, (uint64_t)recorder->call.result, size);
+}
+
+static int record_attach(struct recorder *recorder)
+{
+	struct capture_mapping_vec maps = { 0 };
+	const struct capture_mapping *mapping;
+	int error = mappings_read(recorder->tracee->pid, &maps);
+
+	mapping = error ? NULL : mappings_find(&maps, (uint64_t)recorder->call.result);
+	if (mapping) {
+		syslog_event(log_of(recorder))->args[4] = mapping->end - mapping->start;
+		error = add_output(recorder, mapping->start, mapping->end - mapping->start);
+	}
+	mappings_release(&maps);
+	return error;
+}
+
+/* The replay has no heap of its own: it is told from where to where this one went. */
+static void record_heap(struct recorder *recorder)
+{
+	uint64_t end = page_up((uint64_t)recorder->call.result);
+	struct chop_event *event = syslog_event(log_of(recorder));
+
+	event->args[4] = recorder->heap_end ? recorder->heap_end : end;
+	event->args[5] = end;
+	recorder->heap_end = end;
+}
+
+/* What a replay must know of a call that it makes again. */
+static int record_execution(struct recorder *recorder)
+{
+	if (recorder->call.result < 0 && recorder->call.result > -4096)
+		return 0;
+	switch (recorder->call.number) {
+	case SYS_mmap:
+		return record_mapping(recorder);
+	case SYS_shmat:
+		return record_attach(recorder);
+	case SYS_brk:
+		record_heap(recorder);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+int recorder_exit(struct recorder *recorder, const struct chop_regs *regs)
+{
+	struct syslog *log = log_of(recorder);
+	struct arch_call call;
+	int error;
+
+	if (!recorder->open)
+		return 0;
+	arch_get_call(regs, &call);
+	if (call.result >= RESTART_FIRST && call.result <= RESTART_LAST) {
+		recorder->restarting = true;
+		return 0;
+	}
+	recorder->call.result = call.result;
+	syslog_event(log)->result = call.result;
+	if (recorder->call.number == SYS_rt_sigprocmask)
+		apply_mask(recorder);
+	error = call_outputs(&recorder->call, read_memory, add_output, recorder);
+	if (error >= 0 && recorder->compared) {
+		syslog_event(log)->flags |= CHOP_EVENT_TRACKED;
+		error = recorder->backend->ops->changes(recorder->backend, add_change, recorder);
+		recorder->compared = false;
+	}
+	if (error >= 0)
+		error = record_execution(recorder);
+	if (error < 0)
+		return out_of_memory(error);
+	syslog_end(log);
+	recorder->open = false;
+	return 0;
+}

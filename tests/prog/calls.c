@@ -1,0 +1,219 @@
+// flags: -O1 -pthread -D_GNU_SOURCE
+/*
+ * Regions that make system calls, one function each, called CALLS_TIMES times (3). The
+ * argument names the function: files, pipes, clock, memory, ioctls, wait, output, exits.
+ * Each returns a checksum that is printed at the end.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <time.h>
+#include <dirent.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <linux/fs.h>
+#include <unistd.h>
+
+#define REGION __attribute__((noinline, used))
+
+static unsigned long sum;
+static char buffer[16384];
+
+static void add(const void *data, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		sum = sum * 31 + ((const unsigned char *)data)[i];
+}
+
+REGION void files(void)
+{
+	char other[100];
+	struct stat status;
+	struct iovec parts[2] = { { buffer, 10 }, { other, sizeof(other) } };
+	int fd = open("/proc/self/stat", O_RDONLY);
+	ssize_t got = read(fd, buffer, sizeof(buffer));
+
+	add(buffer, got > 0 ? (size_t)got : 0);
+	lseek(fd, 0, SEEK_SET);
+	got = readv(fd, parts, 2);
+	add(other, sizeof(other));
+	got += pread(fd, buffer + 8192, 20, 3);
+	add(buffer + 8192, 20);
+	fstat(fd, &status);
+	add(&status, sizeof(status));
+	stat("/etc/passwd", &status);
+	add(&status, sizeof(status));
+	close(fd);
+	errno = 0;
+	if (open("/nowhere/at/all", O_RDONLY) < 0)
+		add(&errno, sizeof(errno));
+	sum += (unsigned long)got;
+}
+
+REGION void directory(void)
+{
+	DIR *dir = opendir("/");
+	struct dirent *entry;
+
+	while ((entry = readdir(dir)))
+		add(entry->d_name, strlen(entry->d_name));
+	closedir(dir);
+}
+
+REGION void pipes(void)
+{
+	int pair[2], sockets[2];
+	struct pollfd poll_one;
+
+	if (pipe(pair) || socketpair(AF_UNIX, SOCK_STREAM, 0, sockets))
+		return;
+	poll_one = (struct pollfd){ .fd = pair[0], .events = POLLIN };
+	sum += (unsigned long)write(pair[1], "through a pipe", 14);
+	sum += (unsigned long)poll(&poll_one, 1, 1000) + (unsigned long)poll_one.revents;
+	sum += (unsigned long)read(pair[0], buffer, 100);
+	add(buffer, 14);
+	sum += (unsigned long)send(sockets[0], "socket", 6, 0);
+	sum += (unsigned long)recv(sockets[1], buffer, 100, 0);
+	add(buffer, 6);
+	for (int i = 0; i < 2; i++) {
+		close(pair[i]);
+		close(sockets[i]);
+	}
+}
+
+REGION void clocks(void)
+{
+	struct timespec time_now;
+	struct timeval day;
+	time_t seconds = time(NULL);
+
+	clock_gettime(CLOCK_REALTIME, &time_now);
+	gettimeofday(&day, NULL);
+	add(&time_now, sizeof(time_now));
+	add(&day, sizeof(day));
+	add(&seconds, sizeof(seconds));
+	sum += (unsigned long)getpid();
+	if (getrandom(buffer, 32, 0) == 32)
+		add(buffer, 32);
+}
+
+REGION void memory(void)
+{
+	char *map = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *more, *heap = sbrk(100000);
+	int fd = open("/etc/passwd", O_RDONLY);
+	char *file = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+
+	memset(map, 7, 65536);
+	memset(heap, 9, 100000);
+	add(file, 16);
+	more = mremap(map, 65536, 262144, MREMAP_MAYMOVE);
+	memset(more + 65536, 3, 1000);
+	mprotect(more, 4096, PROT_READ);
+	madvise(more + 8192, 8192, MADV_DONTNEED);
+	add(more, 70000);
+	add(heap, 100000);
+	munmap(more, 262144);
+	munmap(file, 4096);
+	close(fd);
+}
+
+REGION void ioctls(void)
+{
+	struct winsize size = { 0 };
+	int pending = 0, pair[2];
+	long flags = 0;
+
+	if (pipe(pair))
+		return;
+	sum += (unsigned long)write(pair[1], "12345", 5);
+	ioctl(pair[0], FIONREAD, &pending);
+	ioctl(1, TIOCGWINSZ, &size);
+	/* File systems' own: no table can know them all. */
+	int fd = open(".", O_RDONLY);
+	ioctl(fd, FS_IOC_GETFLAGS, &flags);
+	add(&pending, sizeof(pending));
+	add(&size, sizeof(size));
+	add(&flags, sizeof(flags));
+	close(fd);
+	close(pair[0]);
+	close(pair[1]);
+}
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static int requested, answered;
+
+static void *answer(void *argument)
+{
+	(void)argument;
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		while (requested == answered)
+			pthread_cond_wait(&changed, &lock);
+		answered = requested;
+		buffer[100] = (char)answered;
+		pthread_cond_broadcast(&changed);
+	}
+	return NULL;
+}
+
+REGION void wait(void)
+{
+	pthread_mutex_lock(&lock);
+	requested++;
+	pthread_cond_broadcast(&changed);
+	while (answered != requested)
+		pthread_cond_wait(&changed, &lock);
+	sum += (unsigned long)buffer[100];
+	pthread_mutex_unlock(&lock);
+}
+
+REGION void output(void)
+{
+	printf("printed %lu\n", sum);
+	fflush(stdout);
+	sum += (unsigned long)write(2, "to stderr\n", 10);
+}
+
+REGION void exits(void)
+{
+	sum += 5;
+	exit(7);
+}
+
+static const struct {
+	const char *name;
+	void (*function)(void);
+} functions[] = {
+	{ "files", files },   { "directory", directory }, { "pipes", pipes },
+	{ "clocks", clocks }, { "memory", memory },	  { "ioctls", ioctls },
+	{ "wait", wait },     { "output", output },	  { "exits", exits },
+};
+
+int main(int argc, char **argv)
+{
+	const char *times = getenv("CALLS_TIMES");
+	int count = times ? atoi(times) : 3;
+	pthread_t thread;
+
+	if (argc > 1 && !strcmp(argv[1], "wait"))
+		pthread_create(&thread, NULL, answer, NULL);
+	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
+		for (int j = 0; argc > 1 && !strcmp(functions[i].name, argv[1]) && j < count; j++)
+			functions[i].function();
+	}
+	printf("%s: %s\n", argc > 1 ? argv[1] : "", sum ? "done" : "nothing");
+	return 0;
+}
