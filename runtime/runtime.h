@@ -88,8 +88,9 @@ noreturn void die(enum chop_status status, const char *fmt, ...);
 
 /* -- check.c ----------------------------------------------------------------------- */
 
-/* Header, tables, own code: checksums. Exits with status 2 when something is damaged. */
+/* Header and tables, own code: checksums. Exit with status 2 when something is damaged. */
 void check_file(void);
+void check_code(void);
 /* Resource limits against what the snippet maps; exits with status 5. */
 void check_limits(void);
 
@@ -120,10 +121,9 @@ void filter_calls(void);
 noreturn void verify(const struct chop_regs *got, uint8_t *xstate, size_t xstate_size);
 /*
  * Read the page images in the file again and compare them with their hashes: address of
- * the first damaged one, or UINT64_MAX. With `all` also those of read-only pages, which
- * verify() already compares in memory.
+ * the first damaged one, or UINT64_MAX.
  */
-uint64_t damaged_image(bool all, uint64_t *count);
+uint64_t damaged_image(uint64_t *count);
 /* Name instructions whose results differ each time, if the region has any. */
 void say_hints(int fd);
 

@@ -142,7 +142,7 @@ static noreturn void diverged(void)
 	uint64_t damaged, count;
 
 	rt.phase = JUDGING;
-	damaged = damaged_image(true, &count);
+	damaged = damaged_image(&count);
 	if (damaged != UINT64_MAX)
 		say(STDOUT, "diverged: the image of page %x in this file is damaged", damaged);
 	else

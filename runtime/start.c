@@ -98,6 +98,7 @@ void runtime_start(uint64_t *stack)
 		    auxiliary.page_size);
 	arch_check_cpu();
 	open_self(auxiliary.path);
+	check_code();
 	check_limits();
 	rt.phase = LOADING;
 	rt.next = rt.header->work;

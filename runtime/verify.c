@@ -8,7 +8,7 @@
 #define SHOWN 10 /* differing pages named one by one */
 
 /* Pages of the file are read in pieces: one for hashing, one page to compare with. */
-static uint8_t piece[16 * CHOP_PAGE_SIZE], expected[CHOP_PAGE_SIZE], masked[CHOP_PAGE_SIZE];
+static uint8_t piece[64 * CHOP_PAGE_SIZE], expected[CHOP_PAGE_SIZE], masked[CHOP_PAGE_SIZE];
 
 /* Everything that is compared walks runs and changes in step: both are sorted. */
 struct walk {
@@ -72,44 +72,80 @@ static void note_damage(uint64_t page, uint64_t *first, uint64_t *count)
 	++*count;
 }
 
-static void check_run(const struct snippet_run *run, const uint64_t *hashes, uint64_t *first,
-		      uint64_t *count)
+/* The page whose before-image is the index-th in the file. */
+static uint64_t page_of_image(const struct walk *walk, uint64_t index)
 {
-	for (uint64_t at = 0; at < run->length; at += sizeof(piece)) {
-		uint64_t size = run->length - at;
+	uint64_t low = 0, high = walk->run_count;
 
-		if (size > sizeof(piece))
-			size = sizeof(piece);
-		if (!read_self(piece, size, run->offset + at))
-			memset(piece, 0, size);
-		for (uint64_t k = 0; k < size; k += CHOP_PAGE_SIZE) {
-			uint64_t index = run->first + (at + k) / CHOP_PAGE_SIZE;
+	while (high - low > 1) {
+		uint64_t middle = (low + high) / 2;
 
-			if (chop_hash(piece + k, CHOP_PAGE_SIZE, 0) != hashes[index])
-				note_damage(run->address + at + k, first, count);
+		if (walk->runs[middle].first <= index)
+			low = middle;
+		else
+			high = middle;
+	}
+	return walk->runs[low].address + (index - walk->runs[low].first) * CHOP_PAGE_SIZE;
+}
+
+/* A number of pages of the file from an offset on, as many as there is room for. */
+static uint64_t read_piece(uint64_t pages, uint64_t offset)
+{
+	uint64_t there = (rt.header->payload_end - offset) / CHOP_PAGE_SIZE;
+
+	if (pages > there)
+		pages = there;
+	if (pages > sizeof(piece) / CHOP_PAGE_SIZE)
+		pages = sizeof(piece) / CHOP_PAGE_SIZE;
+	if (!read_self(piece, pages * CHOP_PAGE_SIZE, offset))
+		memset(piece, 0, pages * CHOP_PAGE_SIZE);
+	return pages;
+}
+
+/* Before-images lie in the file in the order of their hashes. */
+static void check_before(const struct walk *walk, uint64_t *first, uint64_t *count)
+{
+	uint64_t offset = walk->run_count ? walk->runs[0].offset : 0, pages;
+
+	for (uint64_t at = 0; at < walk->hash_count; at += pages) {
+		pages = read_piece(walk->hash_count - at, offset + at * CHOP_PAGE_SIZE);
+		for (uint64_t i = 0; i < pages; i++) {
+			if (chop_hash(piece + i * CHOP_PAGE_SIZE, CHOP_PAGE_SIZE, 0) !=
+			    walk->hashes[at + i])
+				note_damage(page_of_image(walk, at + i), first, count);
 		}
 	}
 }
 
-uint64_t damaged_image(bool all, uint64_t *count)
+/* After-images too, but for the pages that have none of their own. */
+static void check_after(const struct walk *walk, uint64_t *first, uint64_t *count)
+{
+	uint64_t left = 0, next = 0, held = 0;
+
+	for (uint64_t i = 0; i < walk->change_count; i++) {
+		const struct snippet_change *change = &walk->changes[i];
+
+		if (!left || change->offset != next) {
+			next = change->offset;
+			held = left = read_piece(walk->change_count - i, next);
+		}
+		if (hash_of(piece + (held - left) * CHOP_PAGE_SIZE, change->address) !=
+		    change->hash)
+			note_damage(change->address, first, count);
+		next += CHOP_PAGE_SIZE;
+		left--;
+	}
+}
+
+uint64_t damaged_image(uint64_t *count)
 {
 	uint64_t first = UINT64_MAX;
 	struct walk walk;
 
 	*count = 0;
 	begin_walk(&walk);
-	for (uint64_t i = 0; i < walk.run_count; i++) {
-		/* Memory nobody can write is the file: verify() has hashed it already. */
-		if (all || (walk.runs[i].protection & PROT_WRITE))
-			check_run(&walk.runs[i], walk.hashes, &first, count);
-	}
-	for (uint64_t i = 0; i < walk.change_count; i++) {
-		const struct snippet_change *change = &walk.changes[i];
-
-		if (!read_self(piece, CHOP_PAGE_SIZE, change->offset) ||
-		    hash_of(piece, change->address) != change->hash)
-			note_damage(change->address, &first, count);
-	}
+	check_before(&walk, &first, count);
+	check_after(&walk, &first, count);
 	return first;
 }
 
@@ -236,7 +272,7 @@ void verify(const struct chop_regs *got, uint8_t *xstate, size_t xstate_size)
 	bad += arch_compare_xstate(xstate, xstate_size);
 	bad += compare_pages();
 	gap = compare_gaps();
-	damaged = damaged_image(false, &damaged_count);
+	damaged = damaged_image(&damaged_count);
 	if (damaged != UINT64_MAX)
 		say(STDOUT, "differs: the images of %u pages in this file are damaged, first %a",
 		    damaged_count, damaged);

@@ -80,7 +80,7 @@ struct snippet_header {
 	uint64_t front_size;	       /* bytes from the start of the file */
 	uint64_t front_checksum;       /* chop_hash of the ELF header, chained over the tables */
 	uint64_t runtime_size;	       /* bytes from base: text and read-only data */
-	uint64_t runtime_checksum;     /* chop_hash of them */
+	uint64_t runtime_checksum;     /* chop_hash of them, chained page by page */
 	uint64_t flags;		       /* enum snippet_flag */
 	struct chop_regs entry, end;   /* eflags without TF and RF */
 	uint64_t base, work, area_end; /* runtime; free for the runtime from work on */

@@ -111,7 +111,10 @@ arch_load:
 	jmp *target(%rip)
 	.size arch_load, . - arch_load
 
-/* (signal, siginfo, context): the time stamp comes first. */
+/*
+ * (signal, siginfo, context): the time stamp comes first. The kernel leaves AC as the
+ * region had it, and our accesses are not aligned.
+ */
 	.globl arch_signal_entry
 	.hidden arch_signal_entry
 	.type arch_signal_entry, @function
@@ -122,6 +125,9 @@ arch_signal_entry:
 	orq %rdx, %rax
 	movq %rax, arch_time_end(%rip)
 	movq %rcx, %rdx
+	pushfq
+	andq $~0x40000, (%rsp)
+	popfq
 	jmp runtime_signal
 	.size arch_signal_entry, . - arch_signal_entry
 

@@ -176,4 +176,45 @@ bool arch_wide_reg(const uint8_t *xstate, size_t size, unsigned int n, struct ar
  */
 size_t arch_xstate_core_size(const uint8_t *xstate, size_t size);
 
+/* -- what code needs of a processor: src/arch/x86_64/isa.c ---------------------------- */
+
+struct arch_feature {
+	const char *name;	/* as in /proc/cpuinfo; static */
+	uint32_t leaf, subleaf; /* the CPUID bit that says so */
+	uint8_t reg, bit;	/* 0 eax, 1 ebx, 2 ecx, 3 edx */
+};
+
+#define ARCH_ISA_HINTS 16
+
+/* An instruction whose result differs each time. */
+struct arch_isa_hint {
+	uint64_t address;
+	const char *name; /* mnemonic; static */
+};
+
+struct arch_isa {
+	uint64_t features; /* private: arch_isa_feature() lists them */
+	uint64_t xcr0;	   /* components of the extended state its instructions work on */
+	bool saves_xstate; /* it saves the extended state itself: the layout is visible to it */
+	struct arch_isa_hint hints[ARCH_ISA_HINTS];
+	size_t hint_count;
+};
+
+/* Code to look at. */
+struct arch_code {
+	const uint8_t *(*page)(void *context, uint64_t address); /* contents, or NULL */
+	void *context;
+	const uint32_t *cpu; /* of the machine it ran on: CHOP_CPU_WORDS, may be zeros */
+};
+
+/*
+ * Find what code that begins at `starts` needs beyond plain x86-64, by following it through
+ * branches, calls and GOT entries. Of `pages` (page addresses of code known to be used)
+ * that are not reached so, everything counts. Features the machine did not have do not.
+ */
+void arch_isa_scan(const struct arch_code *code, const uint64_t *starts, size_t start_count,
+		   const uint64_t *pages, size_t page_count, struct arch_isa *out);
+/* The n-th feature, from 0; false past the last. */
+bool arch_isa_feature(const struct arch_isa *isa, unsigned int n, struct arch_feature *feature);
+
 #endif

@@ -57,6 +57,7 @@ static int plan(struct builder *b)
 		error = state_fill(b);
 	if (error)
 		return error;
+	features_find(b);
 	sections_number(b);
 	symbols_collect(b);
 	front_tables(b);

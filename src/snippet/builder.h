@@ -64,8 +64,11 @@ int layout_area(struct builder *builder, uint64_t front_size);
 int images_plan(struct builder *builder);
 int images_write(const struct builder *builder, int fd);
 
-/* state.c: registers, extended state, what the processor must have. */
+/* state.c: registers and extended state. */
 int state_fill(struct builder *builder);
+
+/* features.c: what the processor must have. */
+void features_find(struct builder *builder);
 
 /* symbols.c: names for addresses. */
 void symbols_collect(struct builder *builder);
@@ -78,6 +81,9 @@ void front_tables(struct builder *builder);
 /* Give every table its place; returns the size of the front. */
 uint64_t front_place(struct builder *builder);
 void front_finish(struct builder *builder, struct buf *out);
+
+/* file.c: the checksum of the runtime's code, page by page. */
+uint64_t snippet_code_hash(const uint8_t *bytes, uint64_t size);
 
 /* sections.c: for objdump, gdb and perf. */
 void sections_number(struct builder *builder);

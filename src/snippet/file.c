@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "snippet/builder.h"
 
 #define FRONT_MAX (1ull << 32)
 
@@ -75,6 +76,16 @@ static int check_front(const char *path, const struct start *start, const char *
 	return 0;
 }
 
+uint64_t snippet_code_hash(const uint8_t *bytes, uint64_t size)
+{
+	uint64_t hash = 0;
+
+	for (uint64_t at = 0; at < size; at += CHOP_PAGE_SIZE)
+		hash = chop_hash(bytes + at,
+				 size - at < CHOP_PAGE_SIZE ? size - at : CHOP_PAGE_SIZE, hash);
+	return hash;
+}
+
 static int check_runtime(const char *path, int fd, const struct snippet_header *header)
 {
 	uint64_t offset = (header->front_size + CHOP_PAGE_SIZE - 1) & -(uint64_t)CHOP_PAGE_SIZE;
@@ -84,7 +95,7 @@ static int check_runtime(const char *path, int fd, const struct snippet_header *
 		return damaged(path, "its code has an impossible size");
 	bytes = xmalloc(header->runtime_size + 1);
 	if (io_pread(fd, bytes, header->runtime_size, offset) ||
-	    chop_hash(bytes, header->runtime_size, 0) != header->runtime_checksum)
+	    snippet_code_hash(bytes, header->runtime_size) != header->runtime_checksum)
 		return damaged(path, "the checksum of its code is wrong");
 	return 0;
 }

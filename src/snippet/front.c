@@ -326,7 +326,7 @@ static void add_checksums(const struct builder *b, struct buf *out)
 
 	header->front_checksum = chop_hash(out->data + tables, out->length - tables, hash);
 	header->runtime_size = b->runtime.size;
-	header->runtime_checksum = chop_hash(b->runtime.bytes, b->runtime.size, 0);
+	header->runtime_checksum = snippet_code_hash(b->runtime.bytes, b->runtime.size);
 	header->header_checksum = 0;
 	header->header_checksum = chop_hash(header, sizeof(*header), 0);
 }

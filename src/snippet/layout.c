@@ -16,7 +16,7 @@
 
 #define USER_END       0x7ffffffff000
 #define MAX_LOADED     1000	    /* program headers; 1171 is ENOEXEC */
-#define HULL_FROM      2000	    /* this many mappings cost more than copying */
+#define HULL_FROM      64	    /* this many mappings cost more than copying */
 #define MAX_MAPPINGS   30000	    /* half of the usual vm.max_map_count */
 #define FIRST_HULL_GAP 0x10000	    /* gaps bridged in hulls, growing by 4 */
 #define LAST_HULL_GAP  0x1000000000 /* 64 GiB */

@@ -47,7 +47,12 @@ static void add_section(struct buf *out, uint32_t name, uint32_t type, uint64_t 
 static void add_run(struct buf *out, struct buf *names, const struct snippet_run *run)
 {
 	const char *prefix = ".rodata";
-	uint64_t flags = SHF_ALLOC;
+	/*
+	 * gdb reads allocated sections before the program runs, and warns of each that is in
+	 * no segment: worth it for code only.
+	 */
+	bool allocated = run->kind == SNIPPET_RUN_LOADED || (run->protection & PROT_EXEC);
+	uint64_t flags = allocated ? SHF_ALLOC : 0;
 
 	if (run->protection & PROT_WRITE) {
 		prefix = ".data";

@@ -19,7 +19,7 @@
 
 struct snippet_options {
 	uint64_t base;	    /* where the runtime should be; 0: chosen */
-	uint64_t hull_from; /* gather runs in hulls from this many on; 0: 2000 */
+	uint64_t hull_from; /* gather runs in hulls from this many on; 0: 64 */
 	bool no_guard;	    /* do without guard pages (tests of older kernels' way) */
 	bool no_symbols;    /* leave out the symbols of the captured modules */
 };

@@ -34,11 +34,18 @@ struct fixture_page {
 	uint8_t content[CHOP_PAGE_SIZE];
 };
 
+struct fixture_map {
+	uint64_t start, end;
+	int protection;
+};
+
 struct fixture {
 	VEC(struct fixture_page) pages;
-	struct chop_regs regs; /* cs, ss and eflags are filled in if 0 */
-	uint64_t end;	       /* default: CALLER */
+	VEC(struct fixture_map) maps; /* mappings that pages lie in; others are made for them */
+	struct chop_regs regs;	      /* cs, ss are filled in */
+	uint64_t end;		      /* default: CALLER */
 	enum end_kind end_kind;
+	bool step;	 /* single-step instead of a breakpoint at the end */
 	uint8_t *xstate; /* NT_X86_XSTATE to start with; NULL for what the child has */
 	size_t xstate_size;
 	void (*prepare)(void); /* in the child, before it stops; or NULL */
@@ -82,6 +89,7 @@ static inline void fixture_init(struct fixture *f, const void *code, const void 
 static inline void fixture_release(struct fixture *f)
 {
 	vec_release(&f->pages);
+	vec_release(&f->maps);
 	free(f->xstate);
 }
 
@@ -92,21 +100,27 @@ static inline long fixture_exit(int status)
 	return syscall(SYS_exit_group, status);
 }
 
+static inline void fixture_mmap(uint64_t start, uint64_t size)
+{
+	void *got = mmap((void *)start, size, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0);
+
+	if (got != (void *)start)
+		fixture_exit(99);
+}
+
 static inline void fixture_child(const struct fixture *f)
 {
-	/* The initial stack may be where a page has to go: switch to one that is not. */
-	static uint8_t stack[65536] __attribute__((aligned(16)));
-	(void)stack;
-	for (size_t i = 0; i < f->pages.length; i++) {
-		const struct fixture_page *page = &f->pages.items[i];
-		void *got = mmap((void *)page->address, CHOP_PAGE_SIZE, PROT_READ | PROT_WRITE,
-				 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-
-		if (got != (void *)page->address)
-			fixture_exit(99);
-		memcpy(got, page->content, CHOP_PAGE_SIZE);
-		if (page->protection != (PROT_READ | PROT_WRITE))
-			mprotect(got, CHOP_PAGE_SIZE, page->protection);
+	for (size_t i = 0; i < f->maps.length; i++)
+		fixture_mmap(f->maps.items[i].start, f->maps.items[i].end - f->maps.items[i].start);
+	for (size_t i = 0; i < f->pages.length; i++)
+		memcpy((void *)f->pages.items[i].address, f->pages.items[i].content,
+		       CHOP_PAGE_SIZE);
+	for (size_t i = 0; i < f->maps.length; i++) {
+		if (mprotect((void *)f->maps.items[i].start,
+			     f->maps.items[i].end - f->maps.items[i].start,
+			     f->maps.items[i].protection))
+			fixture_exit(97);
 	}
 	if (f->prepare)
 		f->prepare();
@@ -145,48 +159,61 @@ static inline void fixture_set(pid_t pid, const struct fixture *f)
 
 static inline void fixture_peek(pid_t pid, uint64_t address, uint8_t *page)
 {
-	for (int i = 0; i < CHOP_PAGE_SIZE; i += 8) {
-		long word = ptrace(PTRACE_PEEKDATA, pid, address + (uint64_t)i, NULL);
+	struct iovec to = { page, CHOP_PAGE_SIZE }, from = { (void *)address, CHOP_PAGE_SIZE };
 
-		memcpy(page + i, &word, 8);
-	}
+	assert_int_equal(process_vm_readv(pid, &to, 1, &from, 1, 0), CHOP_PAGE_SIZE);
+}
+
+static inline void fixture_resume(pid_t pid, enum __ptrace_request request, struct chop_regs *regs)
+{
+	int status;
+
+	assert_int_equal(ptrace(request, pid, NULL, NULL), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(WSTOPSIG(status), SIGTRAP);
+	assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, regs), 0);
+}
+
+/* pushf sees the trap flag of a single step: take it out again. */
+static inline void fixture_one_step(pid_t pid, struct chop_regs *regs)
+{
+	bool pushf;
+
+	assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, regs), 0);
+	pushf = (ptrace(PTRACE_PEEKTEXT, pid, regs->rip, NULL) & 0xff) == 0x9c;
+	fixture_resume(pid, PTRACE_SINGLESTEP, regs);
+	if (pushf)
+		ptrace(PTRACE_POKEDATA, pid, regs->rsp,
+		       ptrace(PTRACE_PEEKDATA, pid, regs->rsp, NULL) & ~0x100l);
 }
 
 /* Step until the end address with the stack pointer above the entry's. */
+static inline void fixture_step(pid_t pid, const struct fixture *f)
+{
+	struct chop_regs regs;
+
+	do
+		fixture_one_step(pid, &regs);
+	while (regs.rip != f->end || (f->end_kind == END_AT_RETURN && regs.rsp <= f->regs.rsp));
+}
+
 static inline void fixture_run(pid_t pid, const struct fixture *f)
 {
 	struct chop_regs regs;
-	int status;
+	long word;
 
-	for (;;) {
-		assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
-		assert_int_equal(waitpid(pid, &status, 0), pid);
-		assert_true(WIFSTOPPED(status));
-		assert_int_equal(WSTOPSIG(status), SIGTRAP);
-		assert_int_equal(ptrace(PTRACE_GETREGS, pid, NULL, &regs), 0);
-		if (regs.rip == f->end && (f->end_kind == END_AT_ADDRESS || regs.rsp > f->regs.rsp))
-			return;
+	if (f->step) {
+		fixture_step(pid, f);
+		return;
 	}
-}
-
-static inline void fixture_maps(const struct fixture *f, struct capture *capture)
-{
-	for (size_t i = 0; i < f->pages.length; i++) {
-		const struct fixture_page *page = &f->pages.items[i];
-		struct capture_mapping *last = capture->maps.length ? vec_last(&capture->maps) : 0;
-		uint32_t flags = (uint32_t)page->protection; /* PROT_ and PAGE_ agree */
-
-		if (last && last->end == page->address && last->flags == flags) {
-			last->end += CHOP_PAGE_SIZE;
-			continue;
-		}
-		*vec_push(&capture->maps) = (struct capture_mapping){
-			.start = page->address,
-			.end = page->address + CHOP_PAGE_SIZE,
-			.flags = flags,
-			.path = xstrdup(page->address >= STACK ? "[stack]" : ""),
-		};
-	}
+	word = ptrace(PTRACE_PEEKTEXT, pid, f->end, NULL);
+	ptrace(PTRACE_POKETEXT, pid, f->end, (word & ~0xffl) | 0xcc);
+	fixture_resume(pid, PTRACE_CONT, &regs);
+	assert_int_equal(regs.rip, f->end + 1);
+	regs.rip--;
+	ptrace(PTRACE_SETREGS, pid, NULL, &regs);
+	ptrace(PTRACE_POKETEXT, pid, f->end, word);
 }
 
 static inline void fixture_pages(pid_t pid, const struct fixture *f, struct capture *capture)
@@ -200,7 +227,7 @@ static inline void fixture_pages(pid_t pid, const struct fixture *f, struct capt
 		fixture_peek(pid, page->address, memory + CHOP_PAGE_SIZE);
 		*vec_push(&capture->pages) = (struct capture_page){
 			.address = page->address,
-			.flags = (uint32_t)page->protection,
+			.flags = (uint32_t)page->protection, /* PROT_ and PAGE_ agree */
 			.before = memory,
 			.after = memcmp(memory, memory + CHOP_PAGE_SIZE, CHOP_PAGE_SIZE)
 					 ? memory + CHOP_PAGE_SIZE
@@ -208,6 +235,41 @@ static inline void fixture_pages(pid_t pid, const struct fixture *f, struct capt
 		};
 	}
 	capture_sort(capture);
+}
+
+/* A mapping for each page that is not in one yet. */
+static inline void fixture_add_maps(struct fixture *f)
+{
+	for (size_t i = 0; i < f->pages.length; i++) {
+		const struct fixture_page *page = &f->pages.items[i];
+		bool inside = false;
+
+		for (size_t k = 0; k < f->maps.length && !inside; k++)
+			inside = page->address >= f->maps.items[k].start &&
+				 page->address < f->maps.items[k].end;
+		if (!inside)
+			*vec_push(&f->maps) =
+				(struct fixture_map){ page->address, page->address + CHOP_PAGE_SIZE,
+						      page->protection };
+	}
+}
+
+static inline void fixture_maps(const struct fixture *f, struct capture *capture)
+{
+	for (size_t i = 0; i < f->maps.length; i++)
+		*vec_push(&capture->maps) = (struct capture_mapping){
+			.start = f->maps.items[i].start,
+			.end = f->maps.items[i].end,
+			.flags = (uint32_t)f->maps.items[i].protection,
+			.path = xstrdup(f->maps.items[i].start >= STACK ? "[stack]" : ""),
+		};
+}
+
+static inline int by_map(const void *a, const void *b)
+{
+	const struct fixture_map *left = a, *right = b;
+
+	return (left->start > right->start) - (left->start < right->start);
 }
 
 static inline int by_page(const void *a, const void *b)
@@ -224,6 +286,8 @@ static inline void fixture_capture(struct fixture *f, struct capture *capture)
 	int status;
 
 	vec_sort(&f->pages, by_page);
+	fixture_add_maps(f);
+	vec_sort(&f->maps, by_map);
 	pid = fork();
 	if (!pid)
 		fixture_child(f);
