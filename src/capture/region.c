@@ -148,7 +148,7 @@ static int read_entry(struct passage *run)
 	capture->auxv = xmalloc(tracee->auxv_size);
 	memcpy(capture->auxv, tracee->auxv, tracee->auxv_size);
 	capture->auxv_size = tracee->auxv_size;
-	return mappings_read(tracee->pid, &capture->maps);
+	return mappings_read(tracee, &capture->maps);
 }
 
 static int read_ends(struct passage *run)

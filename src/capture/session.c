@@ -31,8 +31,10 @@ struct session {
 	uint64_t watched_return; /* of an IFUNC's resolver */
 	bool running;		 /* the program has executed code of its own */
 	bool ever_found;
-	bool done;	     /* nothing more to capture: let the program go */
-	char *first_refusal; /* the message of the first one; owned */
+	bool done;	  /* nothing more to capture, or to trace: let the program go */
+	bool done_wanted; /* because all that was wanted came */
+	char *not_here;	  /* why a later program image has no such region; owned */
+	char *refusal;	  /* the message of one not told yet; owned */
 	enum chop_status refusal_status;
 };
 
@@ -86,6 +88,8 @@ static int look(struct session *session, struct thread *thread)
 	error = marks_resolve(&session->tracee, thread, session->options, marks);
 	if (error == -ENOENT && session->running) {
 		/* A program that another one became need not have it. */
+		free(session->not_here);
+		session->not_here = xstrdup(err_message());
 		err_clear();
 		return 0;
 	}
@@ -145,13 +149,19 @@ static bool wanted(const struct session *session, uint64_t invocation)
 
 static void tell_refusal(struct session *session)
 {
-	struct session_result *result = session->result;
+	if (session->refusal)
+		log_warn("%s", session->refusal);
+	free(session->refusal);
+	session->refusal = NULL;
+}
 
-	if (!result->refused++) {
-		session->first_refusal = xstrdup(err_message());
+/* The message is kept back: when it stays the only one, it is the result. */
+static void note_refusal(struct session *session)
+{
+	if (session->result->refused++ < REFUSALS_TOLD) {
+		tell_refusal(session);
+		session->refusal = xstrdup(err_message());
 		session->refusal_status = err_status();
-	} else if (result->refused <= REFUSALS_TOLD) {
-		log_warn("%s", err_message());
 	}
 	err_clear();
 }
@@ -161,9 +171,10 @@ static void check_done(struct session *session, uint64_t invocation)
 	const struct session_options *options = session->options;
 
 	if (options->max_traces && session->result->captured >= options->max_traces)
-		session->done = true;
+		session->done_wanted = true;
 	if (options->indices.length && invocation >= index_ranges_last(&options->indices))
-		session->done = true;
+		session->done_wanted = true;
+	session->done |= session->done_wanted;
 	if (session->region.interrupted)
 		session->done = true;
 }
@@ -179,10 +190,14 @@ static int capture_one(struct session *session, struct thread *thread, uint64_t 
 	capture.function = session->marks.function ? xstrdup(session->marks.function) : NULL;
 	capture.module = session->marks.module ? xstrdup(session->marks.module) : NULL;
 	error = region_capture(&session->region, thread, &capture);
-	if (error) {
-		tell_refusal(session);
+	if (error && session->region.interrupted) {
+		err_clear();
+		error = 0;
+	} else if (error) {
+		note_refusal(session);
 		error = 0;
 	} else {
+		tell_refusal(session);
 		session->result->captured++;
 		error = session->options->captured(session->options->context, &capture);
 	}
@@ -261,18 +276,42 @@ static int on_event(struct session *session, struct event *event)
 	return 0;
 }
 
+/* Some of the wanted invocations were captured, and others did not come. */
+static void warn_missing(const struct session *session)
+{
+	const struct index_ranges *indices = &session->options->indices;
+	uint64_t last = indices->length ? index_ranges_last(indices) : 0;
+
+	if (indices->length && !session->done_wanted && last >= session->result->reached)
+		log_warn("%s was reached %" PRIu64 " times; invocation %" PRIu64 " never came",
+			 session->options->function ? session->options->function : "the region",
+			 session->result->reached, last);
+}
+
 /* What the session came to, when no error did. */
 static int judge(struct session *session)
 {
 	const struct session_options *options = session->options;
 	const struct session_result *result = session->result;
 
-	if (result->captured)
-		return 0;
-	if (session->first_refusal)
-		return err_set(session->refusal_status, ECANCELED, "%s", session->first_refusal);
-	if (result->interrupted)
+	if (result->interrupted && !result->captured)
 		return err_set(CHOP_DIFFERS, EINTR, "interrupted before anything was captured");
+	if (result->refused == 1 && !result->captured)
+		return err_set(session->refusal_status, ECANCELED, "%s", session->refusal);
+	tell_refusal(session);
+	if (result->refused > REFUSALS_TOLD)
+		log_warn("%" PRIu64 " more invocations could not be captured",
+			 result->refused - REFUSALS_TOLD);
+	if (result->captured) {
+		warn_missing(session);
+		return 0;
+	}
+	if (result->refused)
+		return err_set(session->refusal_status, ECANCELED,
+			       "nothing captured: none of %" PRIu64 " invocations could be",
+			       result->refused);
+	if (!session->ever_found && session->not_here)
+		return err_set(CHOP_USAGE, ENOENT, "%s", session->not_here);
 	if (!session->ever_found && options->module)
 		return marks_missing(&session->tracee, options);
 	if (!result->reached)
@@ -321,7 +360,7 @@ static int start_and_trace(struct session *session)
 }
 
 /* Let the program go on alone, and wait for it as a shell would. */
-static void let_go(struct session *session)
+static void let_go(struct session *session, bool killed)
 {
 	struct tracee *tracee = &session->tracee;
 	struct session_result *result = session->result;
@@ -334,13 +373,14 @@ static void let_go(struct session *session)
 	interrupt_done();
 	if (!leave && tracee->pid > 0)
 		tracee_await_exit(tracee);
-	result->ended = tracee->gone;
+	result->ended = tracee->gone && !killed;
 	result->exit_status = tracee->exit_status;
 }
 
 int session_run(const struct session_options *options, struct session_result *result)
 {
 	struct session session = { .options = options, .result = result };
+	bool killed;
 	int error;
 
 	*result = (struct session_result){ 0 };
@@ -349,15 +389,17 @@ int session_run(const struct session_options *options, struct session_result *re
 		return -EINVAL;
 	interrupt_catch();
 	error = start_and_trace(&session);
-	if (error && !session.running)
+	killed = error && !session.running;
+	if (killed)
 		tracee_kill(&session.tracee);
-	let_go(&session);
+	let_go(&session, killed);
 	if (!error)
 		error = judge(&session);
 	region_close(&session.region);
 	region_marks_release(&session.marks);
 	tracee_release(&session.tracee);
-	free(session.first_refusal);
+	free(session.refusal);
+	free(session.not_here);
 	return error;
 }
 

@@ -215,7 +215,7 @@ void vdso_init(struct vdso *vdso, const struct tracee *tracee)
 	cleanup_free uint8_t *bytes = NULL;
 
 	vdso_release(vdso);
-	if (mappings_read(tracee->pid, &maps))
+	if (mappings_read(tracee, &maps))
 		return;
 	for (size_t i = 0; i < maps.length; i++) {
 		if (strcmp(maps.items[i].path, "[vdso]"))

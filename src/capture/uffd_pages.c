@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "tracee/memory.h"
+#include "tracee/threads.h"
 
 /* More than this many regions a call and some kernels return the last ones twice. */
 #define SCAN_REGIONS 512
@@ -76,8 +77,9 @@ bool uffd_is_clean(struct uffd *uffd, const struct uffd_range *range)
 /* The mapped file, by its path if that still leads to it, else through /proc. */
 static int open_mapped(const struct uffd *uffd, const struct capture_mapping *mapping)
 {
-	cleanup_free char *link = xasprintf("/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
-					    uffd->base.tracee->pid, mapping->start, mapping->end);
+	cleanup_free char *link =
+		xasprintf("/proc/%d/map_files/%" PRIx64 "-%" PRIx64,
+			  thread_alive(uffd->base.tracee), mapping->start, mapping->end);
 	int fd = open(mapping->path, O_RDONLY | O_CLOEXEC);
 	struct stat status;
 

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "tracee/inject.h"
 #include "tracee/memory.h"
+#include "tracee/threads.h"
 
 /* One bit apart from home: congruent modulo 2 MB and 1 GB, so that whole tables move. */
 #define SHADOW_BIT 46
@@ -124,7 +125,7 @@ static uint64_t read_number(const char *path, const char *before)
 static int check_limits(const struct uffd *uffd)
 {
 	size_t most = read_number("/proc/sys/vm/max_map_count", ""), moved = 0;
-	cleanup_free char *status = xasprintf("/proc/%d/status", uffd->base.tracee->pid);
+	cleanup_free char *status = xasprintf("/proc/%d/status", thread_alive(uffd->base.tracee));
 	struct rlimit limit;
 	uint64_t size = 0;
 
@@ -140,7 +141,7 @@ static int check_limits(const struct uffd *uffd)
 			"the program has %zu mappings; capturing needs twice that, more than "
 			"vm.max_map_count=%zu: raise it",
 			uffd->capture->maps.length, most);
-	if (prlimit(uffd->base.tracee->pid, RLIMIT_AS, NULL, &limit) ||
+	if (prlimit(thread_alive(uffd->base.tracee), RLIMIT_AS, NULL, &limit) ||
 	    limit.rlim_cur == RLIM_INFINITY)
 		return 0;
 	if (read_number(status, "VmSize:") * 1024 + size + (1 << 20) > limit.rlim_cur)

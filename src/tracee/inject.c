@@ -224,7 +224,7 @@ static bool find_call(struct tracee *tracee, const struct capture_mapping *mappi
 static int find_call_pc(struct tracee *tracee)
 {
 	struct capture_mapping_vec maps = { 0 };
-	int error = mappings_read(tracee->pid, &maps);
+	int error = mappings_read(tracee, &maps);
 	bool found = false;
 
 	if (error)

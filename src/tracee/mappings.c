@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "tracee/threads.h"
 
 static uint64_t number(const char **at, int base)
 {
@@ -43,9 +44,9 @@ static bool parse(const char *line, size_t length, struct capture_mapping *mappi
 	return true;
 }
 
-int mappings_read(pid_t pid, struct capture_mapping_vec *maps)
+int mappings_read(const struct tracee *tracee, struct capture_mapping_vec *maps)
 {
-	cleanup_free char *path = xasprintf("/proc/%d/maps", pid);
+	cleanup_free char *path = xasprintf("/proc/%d/maps", thread_alive(tracee));
 	cleanup_buf struct buf text = { 0 };
 	int error = io_read_file(path, &text);
 
@@ -59,6 +60,8 @@ int mappings_read(pid_t pid, struct capture_mapping_vec *maps)
 			*vec_push(maps) = mapping;
 		line += length + (line[length] == '\n');
 	}
+	if (!maps->length)
+		return err_set(CHOP_DIFFERS, ESRCH, "%s is empty: the program is ending", path);
 	return 0;
 }
 

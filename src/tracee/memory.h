@@ -29,7 +29,7 @@ uint64_t memory_auxv(const struct tracee *tracee, uint64_t type);
 int memory_pagemap(const struct tracee *tracee, uint64_t address, uint64_t *entries, size_t count);
 
 /* The lines of /proc/PID/maps, sorted; 0 or -errno with a message. */
-int mappings_read(pid_t pid, struct capture_mapping_vec *maps);
+int mappings_read(const struct tracee *tracee, struct capture_mapping_vec *maps);
 void mappings_release(struct capture_mapping_vec *maps);
 /* The mapping that holds an address, or NULL. */
 const struct capture_mapping *mappings_find(const struct capture_mapping_vec *maps,

@@ -126,7 +126,7 @@ static int find_loader_break(struct tracee *tracee)
 	cleanup_free char *path = NULL;
 	struct image image = { 0 };
 	const struct symbol *symbol;
-	int error = mappings_read(tracee->pid, &maps);
+	int error = mappings_read(tracee, &maps);
 
 	if (error)
 		return error;
@@ -240,7 +240,7 @@ static void read_list(struct tracee *tracee, uint64_t first)
 	struct capture_mapping_vec maps = { 0 };
 	uint64_t at = first;
 
-	if (mappings_read(tracee->pid, &maps))
+	if (mappings_read(tracee, &maps))
 		return;
 	for (size_t i = 0; i < tracee->modules.length; i++)
 		tracee->modules.items[i]->listed = false;
@@ -294,7 +294,7 @@ struct module *module_at(struct tracee *tracee, uint64_t address)
 		if (module->opened && address >= module->start && address < module->end)
 			return module;
 	}
-	if (mappings_read(tracee->pid, &maps))
+	if (mappings_read(tracee, &maps))
 		return NULL;
 	path = file_at(&maps, address);
 	mappings_release(&maps);

@@ -275,7 +275,7 @@ void tracee_kill(struct tracee *tracee)
 		return;
 	kill(tracee->pid, SIGKILL);
 	while (waitpid(tracee->pid, &status, __WALL) == tracee->pid && WIFSTOPPED(status))
-		;
+		ptrace(PTRACE_CONT, tracee->pid, 0, 0);
 	tracee->gone = true;
 }
 

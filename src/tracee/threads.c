@@ -51,6 +51,17 @@ size_t thread_count(const struct tracee *tracee)
 	return count;
 }
 
+pid_t thread_alive(const struct tracee *tracee)
+{
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		const struct thread *thread = tracee->threads.items[i];
+
+		if (!thread->foreign && !thread->exiting)
+			return thread->tid;
+	}
+	return tracee->pid;
+}
+
 int thread_resume(struct thread *thread, enum run run, int signal)
 {
 	static const int requests[] = {

@@ -18,6 +18,12 @@ void thread_drop(struct tracee *tracee, struct thread *thread);
 /* Threads of the program (vfork children not counted) that still run code. */
 size_t thread_count(const struct tracee *tracee);
 
+/*
+ * Id of a thread under whose /proc entry the program's memory is to be seen: once the
+ * first thread has ended, /proc/PID shows none.
+ */
+pid_t thread_alive(const struct tracee *tracee);
+
 /* Let a stopped thread go on, delivering `signal` (0: none). */
 int thread_resume(struct thread *thread, enum run run, int signal);
 /* Deliver what an EVENT_SIGNAL told of, and go on. */

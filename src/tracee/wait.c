@@ -133,7 +133,7 @@ bool wait_for(struct tracee *tracee, struct thread *thread, int *status)
 
 static bool shares_memory(const struct tracee *tracee, pid_t child)
 {
-	long order = syscall(SYS_kcmp, tracee->pid, child, KCMP_VM, 0, 0);
+	long order = syscall(SYS_kcmp, thread_alive(tracee), child, KCMP_VM, 0, 0);
 
 	if (order >= 0)
 		return order == 0;
