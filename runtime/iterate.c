@@ -105,6 +105,7 @@ void next_iteration(void)
 	if (rt.iteration + 1 == rt.options.iterations)
 		return;
 	rt.iteration++;
+	rewind_calls();
 	copy_pages(true);
 	enter_region();
 }

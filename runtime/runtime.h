@@ -16,13 +16,14 @@
 
 #include <chop/snippet.h>
 #include <chop/status.h>
+#include <chop/syslog.h>
 
 #define noreturn __attribute__((noreturn))
 
 /* -- start.c ----------------------------------------------------------------------- */
 
 struct options {
-	bool quiet, friendly, cold, timed, help;
+	bool quiet, friendly, cold, timed, help, show_output;
 	uint64_t iterations;
 	uint64_t timeout_ns; /* 0: no watchdog */
 };
@@ -115,6 +116,27 @@ void start_watchdog(void);
 /* Make every system call outside the runtime a SIGSYS. */
 void filter_calls(void);
 
+/* -- replay.c: the region's system calls ----------------------------------------------- */
+
+/* Check the log; exits when it is damaged. */
+void prepare_calls(void);
+/* Calls are in the log: without a filter they would be made for real. */
+bool has_calls(void);
+/* Begin the log again, and take away what its calls mapped. */
+void rewind_calls(void);
+/*
+ * A system call of the region: give it the result and the memory of the recorded one. False
+ * when it is not the recorded one, which was said.
+ */
+bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last);
+/* Calls of the log that were not made (said), or 0. */
+uint64_t missing_calls(void);
+/* Give memory what the kernel wrote. */
+void apply_writes(const struct chop_event *event, const uint8_t *writes);
+/* Make a memory call again at the recorded addresses; in replay_memory.c. */
+void remap(const struct chop_event *event, const uint8_t *writes);
+void undo_remaps(void);
+
 /* -- verify.c ---------------------------------------------------------------------- */
 
 /* Compare everything with the recorded end, say so and exit. */
@@ -176,6 +198,9 @@ uint64_t arch_context_pc(const void *context);
 uint64_t arch_context_sp(const void *context);
 uint8_t *arch_context_xstate(const void *context, size_t *size);
 void arch_set_pc(void *context, uint64_t pc);
+/* The system call a SIGSYS interrupted: its arguments, and the result to go on with. */
+void arch_get_args(const void *context, uint64_t args[6]);
+void arch_set_result(void *context, int64_t result);
 /* Trap after one instruction; off also repairs what the instruction saw of it. */
 void arch_step(void *context, bool on, const uint8_t *instruction);
 /* How the faulting access was made: "read", "wrote" or "executed". */

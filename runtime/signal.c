@@ -13,19 +13,6 @@
 /* Room for a signal frame with AMX tiles (12 KB) and for verifying on top of it. */
 static uint8_t alternate_stack[131072] __attribute__((aligned(64)));
 
-static const char call_names[] =
-#include "runtime_calls.inc"
-	;
-
-static const char *call_name(uint64_t number)
-{
-	const char *at = call_names;
-
-	for (; number && at < call_names + sizeof(call_names) - 1; number--)
-		at += length_of(at) + 1;
-	return number || !*at ? "unknown" : at;
-}
-
 void install_handlers(void)
 {
 	static const uint8_t signals[] = {
@@ -82,8 +69,11 @@ void filter_calls(void)
 	error = sys_call(__NR_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (uint64_t)&program, 0, 0,
 			 0);
 	rt.filtered = !error;
-	if (error && !rt.options.friendly)
-		die(CHOP_MISSING, "cannot filter system calls (error %u); --friendly does without",
+	/* Without calls in the log a region makes none; with some the world must not see them. */
+	if (error && (!rt.options.friendly || has_calls()))
+		die(CHOP_MISSING,
+		    "cannot filter system calls (error %u); --friendly does without for regions "
+		    "that make none",
 		    (uint64_t)-error);
 }
 
@@ -254,6 +244,17 @@ static noreturn void own_fault(const siginfo_t *info, const void *context)
 	    arch_context_pc(context));
 }
 
+static void call(const siginfo_t *info, void *context)
+{
+	uint64_t ip = (uint64_t)info->si_call_addr - CHOP_CALL_SIZE;
+	bool last = false;
+
+	if (!replay_call((uint32_t)info->si_syscall, ip, context, &last))
+		diverged();
+	if (last)
+		reached(ip, context);
+}
+
 void runtime_signal(int signal, void *info_pointer, void *context)
 {
 	const siginfo_t *info = info_pointer;
@@ -272,12 +273,11 @@ void runtime_signal(int signal, void *info_pointer, void *context)
 		own_fault(info, context);
 	if (signal == SIGSEGV || signal == SIGBUS)
 		fault(signal, info, context);
-	if (signal == SIGSYS)
-		say(STDOUT,
-		    "diverged: system call %u (%s) at %a; snippets cannot replay system calls yet",
-		    (uint64_t)(uint32_t)info->si_syscall, call_name((uint32_t)info->si_syscall),
-		    (uint64_t)info->si_call_addr);
-	else if (signal == SIGILL)
+	if (signal == SIGSYS) {
+		call(info, context);
+		return;
+	}
+	if (signal == SIGILL)
 		say(STDOUT, "diverged: illegal instruction at %a", pc);
 	else
 		say(STDOUT, "diverged: arithmetic exception at %a", pc);

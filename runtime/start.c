@@ -93,6 +93,7 @@ void runtime_start(uint64_t *stack)
 	install_handlers();
 	check_file();
 	parse_options(argc, argv);
+	prepare_calls();
 	if (auxiliary.page_size != CHOP_PAGE_SIZE)
 		die(CHOP_MISSING, "needs pages of 4096 bytes, this machine has %u",
 		    auxiliary.page_size);

@@ -56,6 +56,9 @@ enum chop_cpu_word {
 	}
 #define CHOP_BREAKPOINT_SIZE 1
 
+/* Bytes of the system-call instruction. */
+#define CHOP_CALL_SIZE 2
+
 /* Largest extended state (NT_X86_XSTATE, AMX included) that formats make room for. */
 #define CHOP_XSTATE_MAX 16384
 

@@ -19,7 +19,7 @@
 
 #include <chop/arch.h>
 
-#define CHOP_CAPTURE_OWNER   "chop" /* the note's owner (name) */
+#define CHOP_CAPTURE_OWNER   "chop"	/* the note's owner (name) */
 #define CHOP_CAPTURE_NOTE    0x43484f50 /* the note's type: CHOP as a number */
 #define CHOP_CAPTURE_VERSION 1
 

@@ -67,8 +67,13 @@ struct chop_event {
 	uint64_t input_hash; /* chop_hash of the inputs, chained in order from seed 0 */
 	uint32_t inputs;
 	uint32_t writes;
+	/*
+	 * What a replay needs beyond arguments and result. brk: page-aligned end of the heap
+	 * before and after; shmat: bytes attached.
+	 */
+	uint64_t extra[2];
 };
-_Static_assert(sizeof(struct chop_event) == 96, "file format");
+_Static_assert(sizeof(struct chop_event) == 112, "file format");
 
 struct chop_event_range {
 	uint64_t address, size; /* bytes of the program's memory */

@@ -34,6 +34,23 @@ void arch_set_pc(void *context, uint64_t pc)
 	((struct ucontext *)context)->uc_mcontext.rip = pc;
 }
 
+void arch_get_args(const void *context, uint64_t args[6])
+{
+	const struct sigcontext *state = machine(context);
+
+	args[0] = state->rdi;
+	args[1] = state->rsi;
+	args[2] = state->rdx;
+	args[3] = state->r10;
+	args[4] = state->r8;
+	args[5] = state->r9;
+}
+
+void arch_set_result(void *context, int64_t result)
+{
+	((struct ucontext *)context)->uc_mcontext.rax = (uint64_t)result;
+}
+
 uint64_t arch_breakpoint_at(uint64_t pc)
 {
 	return pc - CHOP_BREAKPOINT_SIZE;

@@ -315,7 +315,7 @@ static int record_attach(struct recorder *recorder)
 
 	mapping = error ? NULL : mappings_find(&maps, (uint64_t)recorder->call.result);
 	if (mapping) {
-		syslog_event(log_of(recorder))->args[4] = mapping->end - mapping->start;
+		syslog_event(log_of(recorder))->extra[0] = mapping->end - mapping->start;
 		error = add_output(recorder, mapping->start, mapping->end - mapping->start);
 	}
 	mappings_release(&maps);
@@ -328,8 +328,8 @@ static void record_heap(struct recorder *recorder)
 	uint64_t end = page_up((uint64_t)recorder->call.result);
 	struct chop_event *event = syslog_event(log_of(recorder));
 
-	event->args[4] = recorder->heap_end ? recorder->heap_end : end;
-	event->args[5] = end;
+	event->extra[0] = recorder->heap_end ? recorder->heap_end : end;
+	event->extra[1] = end;
 	recorder->heap_end = end;
 }
 

@@ -174,6 +174,8 @@ void front_tables(struct builder *b)
 	header->tool = front_string(b, CHOP_VERSION);
 	add_mappings(b);
 	add_note(b);
+	buf_add(&b->tables[SNIPPET_CALLS], buf_text(&capture->calls.payload),
+		capture->calls.payload.length);
 	buf_add(&b->tables[SNIPPET_HULLS], b->hulls.items,
 		b->hulls.length * sizeof(*b->hulls.items));
 	/* Their contents come when addresses are known; their sizes count now. */

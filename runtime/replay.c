@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The region's system calls: none is made. Each must be the next one of the log - same
+ * place, number, arguments, and the same bytes where the kernel would read - and gets what
+ * the recorded one got: its result, and what the kernel wrote to memory.
+ */
+#include "runtime.h"
+
+#include <asm/unistd.h>
+
+#include <chop/hash.h>
+
+static struct {
+	const uint8_t *payload;
+	uint64_t size;	 /* bytes */
+	uint64_t offset; /* of the next record */
+	uint64_t total, made;
+} calls;
+
+static const char call_names[] =
+#include "runtime_calls.inc"
+	;
+
+static const char *call_name(uint64_t number)
+{
+	const char *at = call_names;
+
+	for (; number && at < call_names + sizeof(call_names) - 1; number--)
+		at += length_of(at) + 1;
+	return number || !*at ? "unknown" : at;
+}
+
+void prepare_calls(void)
+{
+	struct chop_event_parts parts;
+	uint64_t offset = 0;
+
+	calls.payload = table(SNIPPET_CALLS, &calls.size);
+	while (chop_event_next(calls.payload, calls.size, &offset, &parts))
+		calls.total++;
+	if (offset != calls.size)
+		die(CHOP_USAGE, "this snippet is damaged: its log of system calls has no end");
+}
+
+bool has_calls(void)
+{
+	return calls.total > 0;
+}
+
+void rewind_calls(void)
+{
+	calls.offset = calls.made = 0;
+	undo_remaps();
+}
+
+void apply_writes(const struct chop_event *event, const uint8_t *writes)
+{
+	const struct chop_event_range *range = (const void *)writes;
+
+	for (uint32_t i = 0; i < event->writes; i++) {
+		memcpy((void *)range->address, range + 1, range->size);
+		range = chop_event_write_after(range);
+	}
+}
+
+/* What the program wrote to the world, of a write or writev that took `result` bytes. */
+static void show_output(const struct chop_event *event)
+{
+	const uint64_t *pieces = (const void *)event->args[1];
+	uint64_t left = event->result > 0 ? (uint64_t)event->result : 0;
+
+	if (event->number == __NR_write) {
+		sys_write((int)event->args[0], (const void *)event->args[1], left);
+		return;
+	}
+	for (uint64_t i = 0; i < event->args[2] && left; i++) {
+		uint64_t size = pieces[2 * i + 1] < left ? pieces[2 * i + 1] : left;
+
+		sys_write((int)event->args[0], (const void *)pieces[2 * i], size);
+		left -= size;
+	}
+}
+
+/* -- is it the one? ----------------------------------------------------------------------- */
+
+static bool say_other_call(const struct chop_event *event, uint64_t number, uint64_t ip)
+{
+	say(STDOUT, "diverged at system call %u: expected %s at %a, got %s at %a", calls.made,
+	    call_name((uint64_t)event->number), event->ip, call_name(number), ip);
+	return false;
+}
+
+static bool same_args(const struct chop_event *event, const uint64_t args[6])
+{
+	for (int i = 0; i < 6; i++) {
+		if (args[i] == event->args[i])
+			continue;
+		say(STDOUT,
+		    "diverged at system call %u (%s at %a): argument %u is %x, in the original %x",
+		    calls.made, call_name((uint64_t)event->number), event->ip, (uint64_t)i + 1,
+		    args[i], event->args[i]);
+		return false;
+	}
+	return true;
+}
+
+static bool same_inputs(const struct chop_event *event, const struct chop_event_range *inputs)
+{
+	uint64_t hash = 0;
+
+	for (uint32_t i = 0; i < event->inputs; i++)
+		hash = chop_hash((const void *)inputs[i].address, inputs[i].size, hash);
+	if (hash == event->input_hash)
+		return true;
+	say(STDOUT,
+	    "diverged at system call %u (%s at %a): it reads other bytes than in the original",
+	    calls.made, call_name((uint64_t)event->number), event->ip);
+	return false;
+}
+
+static bool say_surplus(uint64_t number, uint64_t ip)
+{
+	say(STDOUT, "diverged at system call %u: expected no more, got %s at %a", calls.made,
+	    call_name(number), ip);
+	return false;
+}
+
+bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last)
+{
+	const struct chop_event *event;
+	struct chop_event_parts parts;
+	uint64_t args[6];
+
+	event = chop_event_next(calls.payload, calls.size, &calls.offset, &parts);
+	if (!event)
+		return say_surplus(number, ip);
+	if ((uint64_t)(uint32_t)event->number != number || event->ip != ip ||
+	    event->kind != CHOP_EVENT_CALL)
+		return say_other_call(event, number, ip);
+	arch_get_args(context, args);
+	if (!same_args(event, args) || !same_inputs(event, parts.inputs))
+		return false;
+	calls.made++;
+	*last = event->flags & CHOP_EVENT_LAST;
+	if (*last)
+		return true;
+	if ((event->flags & CHOP_EVENT_OUTPUT) && rt.options.show_output)
+		show_output(event);
+	if (event->flags & CHOP_EVENT_EXECUTE)
+		remap(event, parts.writes);
+	else
+		apply_writes(event, parts.writes);
+	arch_set_result(context, event->result);
+	return true;
+}
+
+uint64_t missing_calls(void)
+{
+	uint64_t missing = calls.total - calls.made;
+
+	if (missing)
+		say(STDOUT, "differs: %u of %u system calls were not made", missing, calls.total);
+	return missing;
+}
