@@ -41,6 +41,7 @@ struct passage {
 	uint64_t started; /* ns */
 	int signal;	  /* to deliver when the program goes on */
 	bool armed;
+	bool called_vdso;
 	bool released; /* other threads ran in between */
 };
 
@@ -267,6 +268,8 @@ static int on_call_entry(struct passage *run, bool *ended)
 	if (thread_get_regs(run->owner, &regs))
 		return gone(run);
 	error = recorder_enter(&run->recorder, &regs);
+	run->called_vdso |= run->recorder.ip >= run->region->vdso.start &&
+			    run->recorder.ip < run->region->vdso.end;
 	if (!error && !run->recorder.ended)
 		return resume(run);
 	if (rewind_call(run, &regs))
@@ -471,6 +474,8 @@ static int leave(struct passage *run, int error)
 	if (!error)
 		error = read_end(run);
 	breakpoints_show(run->tracee, 0);
+	if (!error && run->called_vdso)
+		vdso_take(&run->region->vdso, run->tracee, run->capture);
 	vdso_restore(&run->region->vdso, run->tracee);
 	if (run->armed && run->owner->exiting)
 		backend->ops->drop(backend);

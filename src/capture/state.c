@@ -240,6 +240,20 @@ void vdso_patch(const struct vdso *vdso, const struct tracee *tracee)
 	}
 }
 
+void vdso_take(const struct vdso *vdso, const struct tracee *tracee, struct capture *capture)
+{
+	uint8_t *content = capture_arena(capture, vdso->end - vdso->start);
+
+	if (!content || memory_read(tracee, vdso->start, content, vdso->end - vdso->start))
+		return;
+	for (uint64_t page = vdso->start; page < vdso->end; page += CHOP_PAGE_SIZE)
+		*vec_push(&capture->pages) = (struct capture_page){
+			.address = page,
+			.flags = PAGE_READ | PAGE_EXECUTE | PAGE_ALWAYS,
+			.before = content + (page - vdso->start),
+		};
+}
+
 void vdso_restore(const struct vdso *vdso, const struct tracee *tracee)
 {
 	for (size_t i = 0; i < vdso->patches.length; i++) {

@@ -43,6 +43,8 @@ struct vdso {
 /* Find the functions; once for each program image. */
 void vdso_init(struct vdso *vdso, const struct tracee *tracee);
 void vdso_patch(const struct vdso *vdso, const struct tracee *tracee);
+/* Record its pages as they are, patched: the region called it. */
+void vdso_take(const struct vdso *vdso, const struct tracee *tracee, struct capture *capture);
 void vdso_restore(const struct vdso *vdso, const struct tracee *tracee);
 void vdso_release(struct vdso *vdso);
 

@@ -57,7 +57,7 @@ static int plan_ends(struct images *images)
 		if (images->ends.items[i].address == images->ends.items[i - 1].address)
 			vec_remove(&images->ends, i);
 	}
-	if (!reached)
+	if (!reached && !capture_ends_in_call(capture))
 		return err_set(CHOP_USAGE, EINVAL,
 			       "the capture ended at 0x%lx, which is not among its end addresses",
 			       capture->reached_end);

@@ -105,6 +105,19 @@ void capture_warn(struct capture *capture, const char *fmt, ...)
 	*vec_push(&capture->warnings) = buf_detach(&text);
 }
 
+bool capture_ends_in_call(const struct capture *capture)
+{
+	const struct syslog *calls = &capture->calls;
+	const struct chop_event *event, *last = NULL;
+	struct chop_event_parts parts;
+	uint64_t offset = 0;
+
+	while ((event = chop_event_next((const uint8_t *)buf_text(&calls->payload),
+					calls->payload.length, &offset, &parts)))
+		last = event;
+	return last && last->flags & CHOP_EVENT_LAST;
+}
+
 size_t capture_touched(const struct capture *capture)
 {
 	size_t touched = 0;

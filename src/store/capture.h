@@ -107,6 +107,8 @@ const struct capture_mapping *capture_mapping_at(const struct capture *capture, 
 /* Add a warning sentence, printf style. */
 void capture_warn(struct capture *capture, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The region ended in its last system call (it exits, say), which was not made. */
+bool capture_ends_in_call(const struct capture *capture);
 /* Pages that count as touched: all but PAGE_SUPPORT ones. */
 size_t capture_touched(const struct capture *capture);
 
