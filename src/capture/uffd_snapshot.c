@@ -54,7 +54,7 @@ static bool is_new(struct uffd *uffd, const struct capture_mapping *mapping, uin
 static int each_new_page(struct uffd *uffd, uffd_page_fn *function)
 {
 	struct capture_mapping_vec maps = { 0 };
-	int error = mappings_read(uffd->base.tracee->pid, &maps);
+	int error = mappings_read(uffd->base.tracee, &maps);
 
 	for (size_t i = 0; i < maps.length && !error; i++) {
 		struct uffd_range piece = { .kind = RANGE_COPIED, .flags = maps.items[i].flags };
