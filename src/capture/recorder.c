@@ -311,7 +311,7 @@ static int record_attach(struct recorder *recorder)
 {
 	struct capture_mapping_vec maps = { 0 };
 	const struct capture_mapping *mapping;
-	int error = mappings_read(recorder->tracee->pid, &maps);
+	int error = mappings_read(recorder->tracee, &maps);
 
 	mapping = error ? NULL : mappings_find(&maps, (uint64_t)recorder->call.result);
 	if (mapping) {
