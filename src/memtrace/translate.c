@@ -144,6 +144,7 @@ static uint32_t add_block(struct work *w, const struct mem_block *block)
 	uint32_t number = w->t->tables->nblocks++;
 
 	w->t->tables->blocks[number] = *block;
+	w->t->tables->blocks[number].whole = w->b.block.nslots;
 	return number;
 }
 
@@ -444,6 +445,7 @@ static uint8_t *new_block(struct translator *t, struct code_cache *cache, uint64
 		translate(&w, ignore_end);
 		emit_sides(&w);
 	}
+	w.b.block.whole = w.b.block.nslots;
 	t->tables->blocks[number] = w.b.block;
 	t->tables->ninsns += w.b.block.ninsns;
 	t->tables->nops += w.b.block.nops;

@@ -86,7 +86,8 @@ struct mem_block {
 	uint16_t ninsns, nops;
 	uint16_t nslots; /* words of one execution, slot 0 included */
 	uint16_t flags;	 /* enum mem_block_flag */
-	uint32_t reserved;
+	uint16_t whole;	 /* nslots of the whole block this is a part of, or its own */
+	uint16_t reserved;
 };
 _Static_assert(sizeof(struct mem_block) == 24, "on-disk layout");
 

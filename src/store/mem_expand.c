@@ -315,10 +315,11 @@ static bool block_valid(const struct mem_tables *tables, const struct mem_block 
 {
 	uint16_t previous = 0;
 
-	if (!block->nslots || block->nslots > MEM_SLOT_MAX || block->ninsns > MEM_INSN_MAX ||
-	    block->nops > MEM_OP_MAX || (uint64_t)block->insn0 + block->ninsns > tables->ninsns ||
+	if (!block->nslots || block->whole > MEM_SLOT_MAX || block->nslots > block->whole ||
+	    block->ninsns > MEM_INSN_MAX || block->nops > MEM_OP_MAX ||
+	    (uint64_t)block->insn0 + block->ninsns > tables->ninsns ||
 	    (uint64_t)block->op0 + block->nops > tables->nops ||
-	    (uint64_t)block->slot0 + block->nslots > tables->nslots)
+	    (uint64_t)block->slot0 + block->whole > tables->nslots)
 		return false;
 	for (unsigned int i = 0; i < block->nops; i++) {
 		const struct mem_op *op = &tables->ops[block->op0 + i];
