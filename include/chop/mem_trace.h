@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading memory traces written by `chop mem`, from C; link with libchop.a, libzstd,
- * libz.
+ * Reading memory traces written by `chop mem`, from C; link with libchop.a and
+ * libzstd.
  *
  *	struct chop_mem_reader *reader;
  *	struct chop_mem_record records[1024];

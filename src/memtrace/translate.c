@@ -57,6 +57,8 @@ int translator_init(struct translator *t)
 			       "no free memory below 2 GB beside the program's");
 	}
 	t->state->table = t->table;
+	if (!t->tables->nblocks)
+		t->tables->nblocks = 1; /* number 0 stands for no block */
 	for (size_t i = 0; i < STATE_FAST; i++)
 		t->state->keys[i] = 1; /* address -1: none */
 	e.at = t->state->code;

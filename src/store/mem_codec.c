@@ -49,27 +49,6 @@ void mem_predictor_reset(struct mem_predictor *p)
 	p->epoch = 1;
 }
 
-static struct mem_slot *slots_of(struct mem_predictor *p, const struct mem_block *block)
-{
-	struct mem_slot *slots = p->slots + block->slot0;
-
-	if (p->slot_epoch[block->slot0] != p->epoch) {
-		memset(slots, 0, block->whole * sizeof(*slots));
-		memset(p->difference + block->slot0, 0, block->whole * sizeof(*p->difference));
-		p->slot_epoch[block->slot0] = p->epoch;
-	}
-	return slots;
-}
-
-static struct mem_follower *follower_of(struct mem_predictor *p, uint32_t block)
-{
-	struct mem_follower *follower = &p->followers[block];
-
-	if (follower->epoch != p->epoch)
-		*follower = (struct mem_follower){ p->epoch, { 0, 0 } };
-	return follower;
-}
-
 static void set_follower(struct mem_follower *follower, uint32_t block)
 {
 	follower->block[1] = follower->block[0];
@@ -175,8 +154,8 @@ static void put_slots(struct mem_encoder *e, struct mem_slot *slots, uint64_t *d
 void mem_encoder_add(struct mem_encoder *e, const struct mem_block *block, uint32_t number,
 		     const uint64_t *words)
 {
-	struct mem_slot *slots = slots_of(&e->predictor, block);
-	struct mem_follower *follower = follower_of(&e->predictor, e->previous);
+	struct mem_slot *slots = mem_slots_of(&e->predictor, block);
+	struct mem_follower *follower = mem_follower_of(&e->predictor, e->previous);
 	unsigned int token, count = block->nslots;
 	uint64_t miss = 0;
 
@@ -248,7 +227,7 @@ static bool get_varint(struct mem_decoder *d, uint64_t *value)
 /* An execution that is as foreseen: the predictions are the values. */
 static void foresee_slots(struct mem_decoder *d, const struct mem_block *block)
 {
-	struct mem_slot *slots = slots_of(&d->predictor, block);
+	struct mem_slot *slots = mem_slots_of(&d->predictor, block);
 
 	for (unsigned int i = 1; i < block->nslots; i++)
 		d->slots[i] = slots[i].last += slots[i].stride;
@@ -261,7 +240,7 @@ static bool get_slots(struct mem_decoder *d, const struct mem_block *block)
 		0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
 		~0ULL
 	};
-	struct mem_slot *slots = slots_of(&d->predictor, block);
+	struct mem_slot *slots = mem_slots_of(&d->predictor, block);
 	uint64_t *difference = d->predictor.difference + block->slot0;
 	const uint8_t *control = d->control, *values = d->values;
 
@@ -305,7 +284,7 @@ static bool get_token(struct mem_decoder *d)
 /* The execution a token is about. */
 static uint32_t use_token(struct mem_decoder *d)
 {
-	struct mem_follower *follower = follower_of(&d->predictor, d->previous);
+	struct mem_follower *follower = mem_follower_of(&d->predictor, d->previous);
 	unsigned int which = d->token & 3;
 	const struct mem_block *block;
 	uint64_t number;
@@ -334,7 +313,7 @@ uint32_t mem_decoder_next(struct mem_decoder *d)
 	if (!d->pending && !get_token(d))
 		return UINT32_MAX;
 	if (d->foreseen) {
-		uint32_t number = follower_of(&d->predictor, d->previous)->block[0];
+		uint32_t number = mem_follower_of(&d->predictor, d->previous)->block[0];
 
 		if (!number)
 			return UINT32_MAX;

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "store/mem_block.h"
 
@@ -54,6 +55,28 @@ void mem_predictor_release(struct mem_predictor *predictor);
 void mem_predictor_grow(struct mem_predictor *predictor, uint32_t nblocks, uint32_t nslots);
 /* Forget everything: a new chunk. */
 void mem_predictor_reset(struct mem_predictor *predictor);
+
+/* The slots of a block; those not met in this chunk are forgotten first. */
+static inline struct mem_slot *mem_slots_of(struct mem_predictor *p, const struct mem_block *block)
+{
+	struct mem_slot *slots = p->slots + block->slot0;
+
+	if (p->slot_epoch[block->slot0] != p->epoch) {
+		memset(slots, 0, block->whole * sizeof(*slots));
+		memset(p->difference + block->slot0, 0, block->whole * sizeof(*p->difference));
+		p->slot_epoch[block->slot0] = p->epoch;
+	}
+	return slots;
+}
+
+static inline struct mem_follower *mem_follower_of(struct mem_predictor *p, uint32_t block)
+{
+	struct mem_follower *follower = &p->followers[block];
+
+	if (follower->epoch != p->epoch)
+		*follower = (struct mem_follower){ p->epoch, { 0, 0 } };
+	return follower;
+}
 
 struct mem_encoder {
 	struct mem_predictor predictor;
@@ -97,5 +120,28 @@ void mem_decoder_begin(struct mem_decoder *decoder, const struct mem_tables *tab
  * the chunk, UINT32_MAX when the data are damaged.
  */
 uint32_t mem_decoder_next(struct mem_decoder *decoder);
+
+/*
+ * The next execution's block if it is foreseen in full, without taking it; else 0. Taking
+ * it is mem_decoder_take, which returns the values where the predictor keeps them.
+ */
+static inline uint32_t mem_decoder_foreseen(struct mem_decoder *decoder)
+{
+	if (!decoder->pending || !decoder->foreseen)
+		return 0;
+	return mem_follower_of(&decoder->predictor, decoder->previous)->block[0];
+}
+
+static inline const struct mem_slot *mem_decoder_take(struct mem_decoder *decoder, uint32_t number,
+						      const struct mem_block *block)
+{
+	struct mem_slot *slots = mem_slots_of(&decoder->predictor, block);
+
+	decoder->foreseen--;
+	decoder->previous = number;
+	for (unsigned int i = 1; i < block->nslots; i++)
+		slots[i].last += slots[i].stride;
+	return slots;
+}
 
 #endif

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <zlib.h>
-
 #include "base/alloc.h"
 #include "store/mem_codec.h"
 
@@ -43,7 +41,7 @@ static const uint8_t *section_at(struct mem_file *file, uint64_t offset, uint32_
 				 offset - sizeof(section));
 		return NULL;
 	}
-	if (mem_section_crc(&section, file->data + offset) != section.crc) {
+	if (mem_section_sum(&section, file->data + offset) != section.sum || section.reserved) {
 		mem_file_damaged(file, "damaged: wrong checksum of the section at byte %lu",
 				 offset - sizeof(section));
 		return NULL;
@@ -55,7 +53,6 @@ static const uint8_t *section_at(struct mem_file *file, uint64_t offset, uint32_
 static int check_header(struct mem_file *file)
 {
 	struct mem_file_header *header = &file->header;
-	uint32_t crc;
 
 	if (file->size < sizeof(header->magic) || memcmp(file->data, MEM_FILE_MAGIC, 8))
 		return mem_file_damaged(file, "not a memory trace of chop mem");
@@ -65,9 +62,7 @@ static int check_header(struct mem_file *file)
 	if (header->version != MEM_FILE_VERSION)
 		return mem_file_damaged(file, "format version %u; this chop reads version %u",
 					header->version, MEM_FILE_VERSION);
-	crc = header->crc;
-	header->crc = 0;
-	if (crc32_z(0, (const uint8_t *)header, sizeof(*header)) != crc)
+	if (mem_header_sum(header) != header->sum)
 		return mem_file_damaged(file, "damaged: wrong checksum of the header");
 	if (header->arch != MEM_ARCH_X86_64)
 		return mem_file_damaged(file, "of machine %u, which this chop does not know",

@@ -19,6 +19,8 @@
 
 #include <stdint.h>
 
+#include <chop/hash.h>
+
 #include "store/mem_expand.h"
 
 #define MEM_FILE_MAGIC	  "CHOPMEM" /* 8 bytes with the NUL */
@@ -35,7 +37,8 @@ struct mem_file_header {
 	uint32_t version;
 	uint32_t arch;
 	uint32_t flags;	    /* enum mem_file_flag */
-	uint32_t crc;	    /* CRC-32 of this structure with 0 here */
+	uint32_t reserved;  /* 0 */
+	uint64_t sum;	    /* XXH64 of this structure with 0 here, seed 0 */
 	uint64_t sample_on; /* of every sample_period references the first so many; 0: all */
 	uint64_t sample_period;
 	struct mem_machine machine;
@@ -45,8 +48,9 @@ enum mem_section_type { MEM_INFO = 1, MEM_TABLE, MEM_CHUNK, MEM_INDEX, MEM_END }
 
 struct mem_section {
 	uint32_t type;
-	uint32_t crc;	 /* CRC-32 of the payload, started with that of type and length */
-	uint64_t length; /* bytes of payload */
+	uint32_t reserved; /* 0 */
+	uint64_t length;   /* bytes of payload */
+	uint64_t sum;	   /* XXH64 of the payload, seed length * 256 + type */
 };
 
 struct mem_table_head {
@@ -88,7 +92,17 @@ struct mem_trailer {
 	char magic[8];
 };
 
-/* CRC-32 of a section. */
-uint32_t mem_section_crc(const struct mem_section *section, const void *payload);
+static inline uint64_t mem_section_sum(const struct mem_section *section, const void *payload)
+{
+	return chop_hash(payload, section->length, section->length << 8 | section->type);
+}
+
+static inline uint64_t mem_header_sum(const struct mem_file_header *header)
+{
+	struct mem_file_header copy = *header;
+
+	copy.sum = 0;
+	return chop_hash(&copy, sizeof(copy), 0);
+}
 
 #endif

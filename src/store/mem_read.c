@@ -375,6 +375,38 @@ static struct chop_mem_record *planned_records(struct chop_mem_reader *reader,
 	return expand(item, item + left, reader->decoder.slots, out);
 }
 
+/*
+ * The common case at full speed: blocks of plain operations foreseen in full, whose values
+ * are taken from where the predictor keeps them. Stops at anything else.
+ */
+static struct chop_mem_record *foreseen_records(struct chop_mem_reader *reader,
+						struct chop_mem_record *out,
+						const struct chop_mem_record *end)
+{
+	struct mem_decoder *decoder = &reader->decoder;
+	const struct mem_block *blocks = reader->file.tables.blocks;
+	uint32_t number;
+
+	while (reader->blocks_left && (number = mem_decoder_foreseen(decoder))) {
+		const struct plan *plan = &reader->plans[number];
+		const struct item *item = reader->items.items + plan->first;
+		const struct mem_slot *slots;
+
+		if (plan->generation != reader->generation || !plan->plain ||
+		    plan->count > (size_t)(end - out))
+			break;
+		slots = mem_decoder_take(decoder, number, &blocks[number]);
+		reader->blocks_left--;
+		for (uint32_t i = 0; i < plan->count; i++, item++, out++) {
+			out->ip = item->ip;
+			out->address = item->displacement + slots[item->base].last +
+				       (slots[item->index].last << item->shift);
+			memcpy(&out->size, &item->rest, 8);
+		}
+	}
+	return out;
+}
+
 long chop_mem_read(struct chop_mem_reader *reader, struct chop_mem_record *records, long count)
 {
 	struct chop_mem_record *out = records;
@@ -384,8 +416,13 @@ long chop_mem_read(struct chop_mem_reader *reader, struct chop_mem_record *recor
 		struct plan *plan;
 
 		if (!reader->block) {
-			int more = next_execution(reader);
+			int more;
 
+			if (reader->in_chunk)
+				out = foreseen_records(reader, out, end);
+			if (out == end)
+				break;
+			more = next_execution(reader);
 			/* records before the damage are given out first */
 			if (more < 0 && out == records)
 				return more;

@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <zlib.h>
 #include <zstd.h>
 
 #include "base/alloc.h"
@@ -45,14 +44,6 @@ struct mem_writer {
 	int failed;	/* -errno of a write */
 };
 
-uint32_t mem_section_crc(const struct mem_section *section, const void *payload)
-{
-	uint64_t crc = crc32_z(0, (const uint8_t *)&section->type, sizeof(section->type));
-
-	crc = crc32_z(crc, (const uint8_t *)&section->length, sizeof(section->length));
-	return (uint32_t)crc32_z(crc, payload, section->length);
-}
-
 /* ---- the file */
 
 static int write_failed(struct mem_writer *w, int error)
@@ -81,7 +72,7 @@ static int put_section(struct mem_writer *w, enum mem_section_type type, const v
 	struct mem_section section = { .type = type, .length = length };
 	int error;
 
-	section.crc = mem_section_crc(&section, payload);
+	section.sum = mem_section_sum(&section, payload);
 	error = put(w, &section, sizeof(section));
 	if (!error)
 		error = put(w, payload, length);
@@ -341,7 +332,7 @@ static int put_header(struct mem_writer *w)
 	const char *text = w->options.description ? w->options.description : "{}";
 	int error;
 
-	header.crc = (uint32_t)crc32_z(0, (const uint8_t *)&header, sizeof(header));
+	header.sum = mem_header_sum(&header);
 	error = put(w, &header, sizeof(header));
 	if (error)
 		return error;

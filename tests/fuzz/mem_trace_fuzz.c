@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zlib.h>
 #include <zstd.h>
 
 #include "base/buf.h"
@@ -25,15 +24,14 @@ static void repair(uint8_t *data, size_t size)
 	if (size < sizeof(header))
 		return;
 	memcpy(&header, data, sizeof(header));
-	header.crc = 0;
-	header.crc = (uint32_t)crc32_z(0, (const uint8_t *)&header, sizeof(header));
+	header.sum = mem_header_sum(&header);
 	memcpy(data, &header, sizeof(header));
 	while (size - at >= sizeof(section)) {
 		memcpy(&section, data + at, sizeof(section));
 		at += sizeof(section);
 		if (section.length > size - at)
 			return;
-		section.crc = mem_section_crc(&section, data + at);
+		section.sum = mem_section_sum(&section, data + at);
 		memcpy(data + at - sizeof(section), &section, sizeof(section));
 		at += section.length;
 	}
