@@ -58,6 +58,8 @@ uint64_t arch_return_slot(const struct chop_regs *regs);
  * instruction: the return to its caller is taken with sp beyond this value.
  */
 uint64_t arch_frame_floor(const struct chop_regs *regs);
+/* Thread pointer: where the C library keeps what belongs to the thread. */
+uint64_t arch_thread_pointer(const struct chop_regs *regs);
 /* Value a function returned, from the registers at its return address. */
 uint64_t arch_return_value(const struct chop_regs *regs);
 

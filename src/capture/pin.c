@@ -57,4 +57,5 @@ void pin_end(struct pin *pin)
 		return;
 	sched_setaffinity(pin->tid, sizeof(pin->owner), &pin->owner);
 	sched_setaffinity(0, sizeof(pin->self), &pin->self);
+	pin->cpu = -1;
 }

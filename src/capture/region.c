@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "capture/owed.h"
 #include "capture/pin.h"
 #include "capture/recorder.h"
 #include "tracee/breakpoint.h"
@@ -36,10 +37,11 @@ struct passage {
 	struct support support;
 	struct pin pin;
 	struct recorder recorder;
-	uint64_t mask;	  /* the owner's own */
-	uint64_t floor;	  /* sp beyond which the activation is over */
-	uint64_t started; /* ns */
-	int signal;	  /* to deliver when the program goes on */
+	uint64_t mask;	    /* the owner's own */
+	uint64_t floor;	    /* sp beyond which the activation is over */
+	uint64_t started;   /* ns */
+	int signal;	    /* to deliver when the program goes on */
+	struct u64vec owed; /* pages the kernel needs if the program is killed */
 	bool armed;
 	bool called_vdso;
 	bool released; /* other threads ran in between */
@@ -183,6 +185,13 @@ static int set_ends(struct passage *run)
 	return 0;
 }
 
+static void on_exiting(void *context, struct thread *thread)
+{
+	const struct passage *run = context;
+
+	owed_by(run->tracee, run->region->backend, thread);
+}
+
 static int enter(struct passage *run)
 {
 	struct backend *backend = run->region->backend;
@@ -197,12 +206,17 @@ static int enter(struct passage *run)
 	if (error)
 		return check_alive(error);
 	support_take(run->tracee, run->capture, &run->support);
+	owed_find(run->tracee, &run->owed);
 	vdso_patch(&run->region->vdso, run->tracee);
 	backend->ops->pin(backend, run->pin.cpu);
 	error = backend->ops->begin(backend, run->owner, run->capture);
 	if (error)
 		return check_alive(error);
 	run->armed = true;
+	run->tracee->exiting = on_exiting;
+	run->tracee->exiting_context = run;
+	for (size_t i = 0; i < run->owed.length; i++)
+		backend->ops->make_present(backend, run->owed.items[i]);
 	recorder_begin(&run->recorder, run->tracee, backend, run->owner, &run->mask, run->capture);
 	if (run->capture->rseq_address)
 		backend->ops->make_present(backend, run->capture->rseq_address);
@@ -262,11 +276,16 @@ static int rewind_call(struct passage *run, const struct chop_regs *entry)
  */
 static int on_call_entry(struct passage *run, bool *ended)
 {
+	struct arch_call call;
 	struct chop_regs regs;
 	int error;
 
 	if (thread_get_regs(run->owner, &regs))
 		return gone(run);
+	arch_get_call(&regs, &call);
+	/* The program must not see, or lose, the CPU we keep it on. */
+	if (call.number == SYS_sched_getaffinity || call.number == SYS_sched_setaffinity)
+		pin_end(&run->pin);
 	error = recorder_enter(&run->recorder, &regs);
 	run->called_vdso |= run->recorder.ip >= run->region->vdso.start &&
 			    run->recorder.ip < run->region->vdso.end;
@@ -470,6 +489,8 @@ static int leave(struct passage *run, int error)
 	struct backend *backend = run->region->backend;
 	int end_error = 0;
 
+	run->tracee->exiting = NULL;
+	vec_release(&run->owed);
 	recorder_release(&run->recorder);
 	if (!error)
 		error = read_end(run);

@@ -205,6 +205,8 @@ static void queue_move(struct uffd *uffd, struct uffd_range *range)
 			 (range->flags & PAGE_WRITE ? PROT_WRITE : 0) |
 			 (range->flags & PAGE_EXECUTE ? PROT_EXEC : 0);
 
+	if (range->locked)
+		queue_call(uffd, SYS_munlock, range->start, size, 0, 0, 0);
 	range->move = uffd->calls.length;
 	queue_call(uffd, SYS_mremap, range->start, size, size,
 		   MREMAP_MAYMOVE | MREMAP_FIXED | (range->file_over ? 0 : MREMAP_DONTUNMAP),
@@ -212,9 +214,14 @@ static void queue_move(struct uffd *uffd, struct uffd_range *range)
 	if (!range->file_over)
 		return;
 	/* What failed to move must not be mapped over. */
-	vec_last(&uffd->calls)->skip = 1;
+	vec_last(&uffd->calls)->skip = uffd->any_locked ? 3 : 1;
 	queue_call(uffd, SYS_mmap, range->start, size, (uint64_t)protection,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, (uint64_t)-1);
+	/* After mlockall(MCL_FUTURE) the new memory is locked and populated. */
+	if (uffd->any_locked) {
+		queue_call(uffd, SYS_munlock, range->start, size, 0, 0, 0);
+		queue_call(uffd, SYS_madvise, range->start, size, MADV_DONTNEED, 0, 0);
+	}
 }
 
 /*
@@ -237,6 +244,8 @@ static int queue_zap(struct uffd *uffd, struct uffd_range *range)
 	}
 	if (!range->registered)
 		range->registered = !do_register(uffd->fd, range->start, range->end, mode);
+	if (range->registered && range->locked)
+		queue_call(uffd, SYS_munlock, range->start, range->end - range->start, 0, 0, 0);
 	if (range->registered)
 		queue_call(uffd, SYS_madvise, range->start, range->end - range->start,
 			   MADV_DONTNEED, 0, 0);

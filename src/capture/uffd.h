@@ -33,6 +33,7 @@ struct uffd_range {
 	uint32_t flags;	 /* enum page_flag of its pages */
 	bool file_over;	 /* RANGE_MOVED from a file: anonymous memory was mapped over it */
 	bool registered; /* with the userfaultfd, by us */
+	bool locked;	 /* by mlock: unlocked while it is away */
 	bool away;	 /* RANGE_MOVED: its memory is at `shadow` now */
 	bool copied;	 /* contents at entry are recorded */
 	size_t mapping;	 /* index in capture->maps */
@@ -70,6 +71,7 @@ struct uffd {
 	struct pagelog log;
 	struct shared_pages shared;
 	struct page_copies copies;
+	bool any_locked;	 /* the program has locked memory */
 	uint64_t grown;		 /* lowest page of a stack that grew; 0 for none */
 	struct capture *capture; /* while armed */
 };
@@ -77,6 +79,8 @@ struct uffd {
 /* -- uffd_ranges.c: what to do with each mapping -- */
 /* Fill ranges from capture->maps; 0, or -errno with the reason why it cannot be done. */
 int uffd_plan(struct uffd *uffd);
+/* -- uffd_special.c: locked, watched and pinned memory -- */
+void uffd_plan_special(struct uffd *uffd);
 struct uffd_range *uffd_find(struct uffd *uffd, uint64_t address);
 
 /* -- uffd_serve.c: the monitor -- */

@@ -201,13 +201,17 @@ static void queue_home(struct uffd *uffd)
 		const struct uffd_range *range = &uffd->ranges.items[i];
 		uint64_t size = range->end - range->start;
 
-		if (!range->away)
-			continue;
-		*vec_push(&uffd->calls) = (struct arch_entry){
-			.number = SYS_mremap,
-			.args = { range->shadow, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
-				  range->start },
-		};
+		if (range->away)
+			*vec_push(&uffd->calls) = (struct arch_entry){
+				.number = SYS_mremap,
+				.args = { range->shadow, size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
+					  range->start },
+			};
+		if (range->locked)
+			*vec_push(&uffd->calls) = (struct arch_entry){
+				.number = SYS_mlock,
+				.args = { range->start, size },
+			};
 	}
 }
 
@@ -221,7 +225,7 @@ int uffd_home(struct uffd *uffd, struct thread *owner)
 	for (size_t i = 0; i < uffd->calls.length && !error; i++) {
 		const struct arch_entry *call = &uffd->calls.items[i];
 
-		if (call->result < 0)
+		if (call->number == SYS_mremap && call->result < 0)
 			error = cannot_restore(call->args[4], (int)call->result);
 	}
 	uffd->ranges.length = 0;

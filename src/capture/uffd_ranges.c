@@ -179,7 +179,10 @@ int uffd_plan(struct uffd *uffd)
 			error = find_shadow(uffd, &range);
 		*vec_push(&uffd->ranges) = range;
 	}
-	return error ? error : check_limits(uffd);
+	if (error)
+		return error;
+	uffd_plan_special(uffd);
+	return check_limits(uffd);
 }
 
 struct uffd_range *uffd_find(struct uffd *uffd, uint64_t address)

@@ -71,8 +71,14 @@ struct tracee {
 	pid_t pid;
 	bool child;	   /* we started it */
 	unsigned int held; /* nesting of threads_stop */
-	bool gone;	   /* exited, or let go */
-	int exit_status;   /* as from waitpid, once gone */
+	/*
+	 * Called when a thread is about to end, before the kernel writes what it owes to
+	 * other threads: clear_child_tid, robust mutexes. May be NULL.
+	 */
+	void (*exiting)(void *context, struct thread *thread);
+	void *exiting_context;
+	bool gone;	 /* exited, or let go */
+	int exit_status; /* as from waitpid, once gone */
 	struct thread_vec VEC_BODY(struct thread *) threads;
 	struct queued_stop_vec VEC_BODY(struct queued_stop) queue;
 	struct breakpoint_vec VEC_BODY(struct breakpoint *) breakpoints;

@@ -32,9 +32,15 @@ static int stop_event(int status)
 	return status >> 16;
 }
 
-void wait_note(struct thread *thread, int status)
+void wait_note(struct tracee *tracee, struct thread *thread, int status)
 {
 	int event = stop_event(status);
+
+	if (event == PTRACE_EVENT_EXIT) {
+		thread->exiting = true;
+		if (tracee->exiting)
+			tracee->exiting(tracee->exiting_context, thread);
+	}
 
 	thread->stopped = true;
 	thread->group_stopped = event == PTRACE_EVENT_STOP && is_stopping(WSTOPSIG(status));
@@ -43,8 +49,6 @@ void wait_note(struct thread *thread, int status)
 		thread->suspended = true;
 	if (event == PTRACE_EVENT_VFORK_DONE)
 		thread->suspended = false;
-	if (event == PTRACE_EVENT_EXIT)
-		thread->exiting = true;
 	if (!event && WSTOPSIG(status) != CALL_STOP)
 		ptrace(PTRACE_GETSIGINFO, thread->tid, 0, &thread->info);
 }
@@ -99,7 +103,7 @@ void wait_queue(struct tracee *tracee, pid_t tid, int status)
 	struct queued_stop stop = { .tid = tid, .status = status };
 
 	if (thread && WIFSTOPPED(status)) {
-		wait_note(thread, status);
+		wait_note(tracee, thread, status);
 		if (stop_event(status) == PTRACE_EVENT_STOP) {
 			if (!thread->group_stopped && trap_is_coming(tracee, thread))
 				thread_resume(thread, thread->run, 0);
@@ -120,7 +124,7 @@ bool wait_for(struct tracee *tracee, struct thread *thread, int *status)
 		pid_t tid = wait_any(status);
 
 		if (tid == thread->tid && WIFSTOPPED(*status)) {
-			wait_note(thread, *status);
+			wait_note(tracee, thread, *status);
 			return true;
 		}
 		if (tid > 0)
@@ -325,7 +329,7 @@ void tracee_next(struct tracee *tracee, struct event *event)
 		}
 		thread = thread_find(tracee, tid);
 		if (thread && WIFSTOPPED(status))
-			wait_note(thread, status);
+			wait_note(tracee, thread, status);
 		if (dispatch(tracee, tid, status, event))
 			return;
 	}
@@ -352,7 +356,7 @@ void tracee_next_of(struct tracee *tracee, struct thread *thread, struct event *
 			wait_queue(tracee, tid, status);
 			break;
 		}
-		wait_note(thread, status);
+		wait_note(tracee, thread, status);
 		if (dispatch(tracee, tid, status, event))
 			return;
 	}

@@ -15,7 +15,7 @@ bool wait_for(struct tracee *tracee, struct thread *thread, int *status);
 /* Put a stop that was seen at the wrong moment into the queue. */
 void wait_queue(struct tracee *tracee, pid_t tid, int status);
 /* Take what a stop tells about the thread itself into its fields. */
-void wait_note(struct thread *thread, int status);
+void wait_note(struct tracee *tracee, struct thread *thread, int status);
 /*
  * The stop is one of our breakpoints: put the pc back to it, in *address.
  */

@@ -118,6 +118,11 @@ uint64_t arch_frame_floor(const struct chop_regs *regs)
 	return regs->rsp;
 }
 
+uint64_t arch_thread_pointer(const struct chop_regs *regs)
+{
+	return regs->fs_base;
+}
+
 uint64_t arch_return_value(const struct chop_regs *regs)
 {
 	return regs->rax;
