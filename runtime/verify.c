@@ -245,14 +245,12 @@ static uint64_t compare_gaps(void)
 static noreturn void say_equal(void)
 {
 	const struct snippet_header *header = rt.header;
-	uint64_t changed;
 	int error = 0;
 
-	table(SNIPPET_CHANGED, &changed);
 	if (!rt.options.quiet)
 		error = say(STDOUT, "equal: %s invocation %u, registers and %u pages (%u changed)",
 			    string_at(header->function), header->invocation, header->pages,
-			    changed);
+			    header->changed);
 	if (!error)
 		say_times();
 	if (error && error != -32 /* EPIPE */)
