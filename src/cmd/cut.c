@@ -179,9 +179,9 @@ static void released(void *context, const struct session_result *result)
 }
 
 /* What the program itself came to is worth a word when it was not well. */
-static void tell_exit(const struct session_result *result)
+static void tell_exit(const struct cut *cut, const struct session_result *result)
 {
-	if (!result->ended)
+	if (!result->ended || cut->status == CHOP_CANNOT_RUN || cut->status == CHOP_NOT_FOUND)
 		return;
 	if (WIFSIGNALED(result->exit_status))
 		log_warn("the program was ended by SIG%s",
@@ -220,7 +220,7 @@ static int run(const struct options *options, const struct strvec *words, const 
 		failed(&cut, error);
 	if (cut.dir)
 		released(&cut, &result);
-	tell_exit(&result);
+	tell_exit(&cut, &result);
 	if (result.interrupted && !cut.error) {
 		/* For the shell: as if the signal had ended us. */
 		signal(result.interrupted, SIG_DFL);
