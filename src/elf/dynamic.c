@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "elf/image_file.h"
 
 /* The entries of the first PT_DYNAMIC, in the file; count in *count. */
@@ -83,4 +84,83 @@ void dynamic_read(const struct image *image, struct dynamic *dynamic)
 void dynamic_release(struct dynamic *dynamic)
 {
 	vec_release(&dynamic->needed);
+}
+
+/* -- versions of imported symbols ------------------------------------------------------ */
+
+struct imports {
+	Elf_Data *symbols, *versions;
+	size_t count, strings; /* of the symbols; section of their names */
+	Elf_Scn *needs;
+	GElf_Shdr needs_header;
+};
+
+static void find_imports(Elf *elf, struct imports *imports)
+{
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+
+	while ((section = elf_nextscn(elf, section))) {
+		if (!gelf_getshdr(section, &header))
+			continue;
+		if (header.sh_type == SHT_DYNSYM && header.sh_entsize) {
+			imports->symbols = elf_getdata(section, NULL);
+			imports->count = header.sh_size / header.sh_entsize;
+			imports->strings = header.sh_link;
+		} else if (header.sh_type == SHT_GNU_versym) {
+			imports->versions = elf_getdata(section, NULL);
+		} else if (header.sh_type == SHT_GNU_verneed) {
+			imports->needs = section;
+			imports->needs_header = header;
+		}
+	}
+}
+
+/* The name that .gnu.version_r gives a version index. */
+static const char *version_name(Elf *elf, const struct imports *imports, unsigned int index)
+{
+	Elf_Data *data = imports->needs ? elf_getdata(imports->needs, NULL) : NULL;
+	GElf_Verneed need;
+	GElf_Vernaux version;
+	int offset = 0;
+
+	for (unsigned int i = 0; data && i < imports->needs_header.sh_info; i++) {
+		int at;
+
+		if (!gelf_getverneed(data, offset, &need))
+			return NULL;
+		at = offset + (int)need.vn_aux;
+		for (unsigned int k = 0; k < need.vn_cnt && gelf_getvernaux(data, at, &version);
+		     k++) {
+			if (version.vna_other == index)
+				return elf_strptr(elf, imports->needs_header.sh_link,
+						  version.vna_name);
+			at += (int)version.vna_next;
+		}
+		offset += (int)need.vn_next;
+	}
+	return NULL;
+}
+
+char *dynamic_import_version(const struct image *image, const char *name)
+{
+	struct imports imports = { 0 };
+	Elf *elf = image->file->elf;
+	GElf_Sym symbol;
+	GElf_Versym version;
+
+	find_imports(elf, &imports);
+	for (size_t i = 1; imports.symbols && imports.versions && i < imports.count; i++) {
+		const char *text;
+
+		if (!gelf_getsym(imports.symbols, (int)i, &symbol) || symbol.st_shndx != SHN_UNDEF)
+			continue;
+		text = elf_strptr(elf, imports.strings, symbol.st_name);
+		if (!text || strcmp(text, name) ||
+		    !gelf_getversym(imports.versions, (int)i, &version))
+			continue;
+		text = version_name(elf, &imports, version & 0x7fff);
+		return text ? xstrdup(text) : NULL;
+	}
+	return NULL;
 }

@@ -17,4 +17,10 @@ void dynamic_read(const struct image *image, struct dynamic *dynamic);
 void dynamic_release(struct dynamic *dynamic);
 #define cleanup_dynamic __attribute__((cleanup(dynamic_release)))
 
+/*
+ * The version with which a module imports a function: "GLIBC_2.14" for memcpy; NULL when it
+ * does not import it, or any version will do. Caller frees.
+ */
+char *dynamic_import_version(const struct image *image, const char *name);
+
 #endif

@@ -13,7 +13,9 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "elf/cfi.h"
+#include "elf/debug.h"
 #include "elf/image_file.h"
+#include "elf/lines.h"
 
 static const char *machine_name(unsigned int machine)
 {
@@ -313,7 +315,9 @@ static void file_close(struct image_file *file)
 {
 	if (!file)
 		return;
+	lines_close(file->lines);
 	cfi_close(file->cfi);
+	debug_close(file->debug);
 	elf_end(file->elf);
 	if (file->mapped)
 		munmap((void *)(uintptr_t)file->data, file->size);

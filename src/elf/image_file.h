@@ -21,7 +21,10 @@ struct image_file {
 	/* ends.items[i]: highest end of the function symbols 0..i of image->symbols. */
 	struct u64vec ends;
 	VEC(char *) strings; /* names with their version cut off; owned */
-	struct cfi *cfi;     /* of cfi.h, or NULL when nobody asked yet */
+	/* Read when first asked for, NULL before: cfi.h, debug.h, lines.h. */
+	struct cfi *cfi;
+	struct debug_file *debug;
+	struct lines *lines;
 };
 
 /* image_open() without the symbols: fast. */

@@ -5,10 +5,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <Zydis/Zydis.h>
-
 #include "base/err.h"
 #include "elf/cfi.h"
+#include "elf/decode.h"
 
 /* A direct jump that leaves the part it is in. */
 struct jump {
@@ -40,18 +39,6 @@ static bool in_parts(const struct finder *finder, uint64_t address)
 	return false;
 }
 
-static bool decode(const struct finder *finder, uint64_t address,
-		   ZydisDecodedInstruction *instruction, ZydisDecodedOperand *operands)
-{
-	const uint8_t *bytes = NULL;
-	size_t size = ZYDIS_MAX_INSTRUCTION_LENGTH;
-
-	while (size && !(bytes = image_bytes(finder->image, address, size)))
-		size--;
-	return bytes && ZYAN_SUCCESS(ZydisDecoderDecodeFull(&finder->decoder, bytes, size,
-							    instruction, operands));
-}
-
 /* Does the first entry of a table of 8-byte pointers lead back into the function? */
 static bool table_stays(const struct finder *finder, uint64_t table)
 {
@@ -73,24 +60,18 @@ static bool memory_stays(const struct finder *finder, const ZydisDecodedOperand 
 	       table_stays(finder, (uint64_t)operand->mem.disp.value);
 }
 
-static ZydisRegister whole(ZydisRegister reg)
-{
-	return ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
-}
-
 /* Does an instruction that sets a register compute a place in the same function? */
-static bool computes(const struct finder *finder, const ZydisDecodedInstruction *instruction,
-		     const ZydisDecodedOperand *operands)
+static bool computes(const struct finder *finder, const struct decoded *decoded)
 {
-	switch (instruction->mnemonic) {
+	switch (decoded->instruction.mnemonic) {
 	case ZYDIS_MNEMONIC_ADD: /* base of the table + entry */
 	case ZYDIS_MNEMONIC_SUB:
 	case ZYDIS_MNEMONIC_MOVSXD:
 	case ZYDIS_MNEMONIC_LEA:
 		return true;
 	case ZYDIS_MNEMONIC_MOV:
-		return operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-		       memory_stays(finder, &operands[1]);
+		return decoded->operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+		       memory_stays(finder, &decoded->operands[1]);
 	default:
 		return false;
 	}
@@ -99,36 +80,32 @@ static bool computes(const struct finder *finder, const ZydisDecodedInstruction 
 /* jmp through a register: look back for the instruction that set it. */
 static bool register_stays(const struct finder *finder, ZydisRegister reg)
 {
-	ZydisDecodedInstruction instruction;
-	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	struct decoded decoded;
 
 	for (size_t i = finder->recent_count; i--;) {
-		if (!decode(finder, finder->recent[i], &instruction, operands))
+		if (!decode_at(finder->image, &finder->decoder, finder->recent[i], &decoded))
 			return false;
-		if (instruction.operand_count && operands[0].type == ZYDIS_OPERAND_TYPE_REGISTER &&
-		    operands[0].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE &&
-		    whole(operands[0].reg.value) == whole(reg))
-			return computes(finder, &instruction, operands);
+		if (decode_sets(&decoded, reg))
+			return computes(finder, &decoded);
 	}
 	return false;
 }
 
 static bool indirect_stays(const struct finder *finder, uint64_t address)
 {
-	ZydisDecodedInstruction instruction;
-	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	struct decoded decoded;
 
 	/* A tail call gives the callee the stack as our caller left it. */
 	if (cfi_stack_at(finder->cfi, address) == CFI_IN_FRAME)
 		return true;
-	if (!decode(finder, address, &instruction, operands))
+	if (!decode_at(finder->image, &finder->decoder, address, &decoded))
 		return true;
 	/* Compilers mark jump tables so where indirect branches are tracked. */
-	if (instruction.attributes & ZYDIS_ATTRIB_HAS_NOTRACK)
+	if (decoded.instruction.attributes & ZYDIS_ATTRIB_HAS_NOTRACK)
 		return true;
-	if (operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY)
-		return memory_stays(finder, &operands[0]);
-	return register_stays(finder, operands[0].reg.value);
+	if (decoded.operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY)
+		return memory_stays(finder, &decoded.operands[0]);
+	return register_stays(finder, decoded.operands[0].reg.value);
 }
 
 static void take_jump(struct finder *finder, uint64_t address,
@@ -140,8 +117,11 @@ static void take_jump(struct finder *finder, uint64_t address,
 		target = address + instruction->length + (uint64_t)instruction->raw.imm[0].value.s;
 		if (!in_parts(finder, target))
 			*vec_push(&finder->jumps) = (struct jump){ address, target, conditional };
-	} else if (!conditional && !indirect_stays(finder, address)) {
-		*vec_push(&finder->marks->tail_calls) = address;
+	} else if (!conditional) {
+		bool stays = indirect_stays(finder, address);
+
+		*vec_push(stays ? &finder->marks->table_jumps : &finder->marks->tail_calls) =
+			address;
 	}
 }
 
@@ -271,23 +251,24 @@ static bool is_cold_of(const struct finder *finder, const struct symbol *symbol)
 /* A stub of the procedure linkage table: it jumps on through a slot beside the program. */
 static bool is_stub(const struct finder *finder, uint64_t address)
 {
-	ZydisDecodedInstruction instruction;
-	ZydisDecodedOperand operands[ZYDIS_MAX_OPERAND_COUNT];
+	struct decoded decoded;
 
-	for (int i = 0; i < 2 && decode(finder, address, &instruction, operands); i++) {
-		if (instruction.mnemonic == ZYDIS_MNEMONIC_JMP)
-			return operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
-			       operands[0].mem.base == ZYDIS_REGISTER_RIP;
-		if (instruction.mnemonic != ZYDIS_MNEMONIC_ENDBR64)
+	for (int i = 0; i < 2 && decode_at(finder->image, &finder->decoder, address, &decoded);
+	     i++) {
+		if (decoded.instruction.mnemonic == ZYDIS_MNEMONIC_JMP)
+			return decoded.operands[0].type == ZYDIS_OPERAND_TYPE_MEMORY &&
+			       decoded.operands[0].mem.base == ZYDIS_REGISTER_RIP;
+		if (decoded.instruction.mnemonic != ZYDIS_MNEMONIC_ENDBR64)
 			return false;
-		address += instruction.length;
+		address += decoded.instruction.length;
 	}
 	return false;
 }
 
 /*
  * The part of this function that a jump out of it leads to, if it does not lead to another
- * function. Without a symbol the frame information tells: where a jump arrives with the
+ * function. Code that hand-written functions share, by jumps into the middle of another, is
+ * part of each: it returns for all of them. Without a symbol the frame information tells: where a jump arrives with the
  * stack not as at an entry, or in the middle of a piece of code, no function begins. Nor
  * does one where a conditional jump leads to a place of its own.
  */
@@ -299,7 +280,7 @@ static bool find_part(const struct finder *finder, const struct jump *jump, stru
 	if (symbol) {
 		*part = (struct marks_part){ symbol->address,
 					     image_function_end(finder->image, symbol) };
-		return is_cold_of(finder, symbol);
+		return is_cold_of(finder, symbol) || symbol->address != jump->target;
 	}
 	if (is_stub(finder, jump->target) || !cfi_range(finder->cfi, jump->target, &range) ||
 	    in_parts(finder, range.start))
@@ -359,7 +340,7 @@ int marks_find_range(const struct image *image, uint64_t start, uint64_t end, co
 	int err;
 
 	*marks = (struct marks){ .begin = start };
-	ZydisDecoderInit(&finder.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
+	decode_init(&finder.decoder);
 	finder.cfi = cfi_of(image);
 	*vec_push(&marks->parts) = (struct marks_part){ start, end };
 	err = sweep_parts(&finder);
@@ -368,6 +349,7 @@ int marks_find_range(const struct image *image, uint64_t start, uint64_t end, co
 	vec_sort(&marks->ends, ascending);
 	vec_sort(&marks->tail_calls, ascending);
 	vec_sort(&marks->conditional_tail_calls, ascending);
+	vec_sort(&marks->table_jumps, ascending);
 	vec_release(&finder.jumps);
 	if (err)
 		marks_release(marks);
@@ -385,5 +367,6 @@ void marks_release(struct marks *marks)
 	vec_release(&marks->ends);
 	vec_release(&marks->tail_calls);
 	vec_release(&marks->conditional_tail_calls);
+	vec_release(&marks->table_jumps);
 	vec_release(&marks->parts);
 }

@@ -22,6 +22,7 @@ struct marks {
 	 * region would also end where they are not taken.
 	 */
 	struct u64vec conditional_tail_calls;
+	struct u64vec table_jumps; /* jumps through tables that stay in the function, ascending */
 	/* The function's code: the range of its symbol first, then cold parts. */
 	struct marks_part_vec VEC_BODY(struct marks_part) parts;
 };

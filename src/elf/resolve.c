@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "elf/resolve.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -10,19 +12,11 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "elf/cfi.h"
-#include "elf/needed.h"
+#include "elf/flow.h"
+#include "elf/resolve_private.h"
 
-#define SUGGESTIONS 3
-#define CANDIDATES  8 /* listed when a name is ambiguous */
-
-static bool is_code(const struct symbol *symbol)
-{
-	return symbol->kind == SYMBOL_FUNCTION || symbol->kind == SYMBOL_IFUNC ||
-	       symbol->kind == SYMBOL_OTHER;
-}
-
-static void add_code(struct resolved *resolved, const char *name, uint64_t start, uint64_t end,
-		     uint64_t begin)
+struct resolved_code *resolved_add(struct resolved *resolved, const char *name, uint64_t start,
+				   uint64_t end, uint64_t begin)
 {
 	*vec_push(&resolved->code) = (struct resolved_code){
 		.name = xstrdup(name),
@@ -30,11 +24,10 @@ static void add_code(struct resolved *resolved, const char *name, uint64_t start
 		.end = end,
 		.begin = begin,
 	};
+	return vec_last(&resolved->code);
 }
 
-static void note(struct resolved *resolved, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-static void note(struct resolved *resolved, const char *fmt, ...)
+void resolved_note(struct resolved *resolved, const char *fmt, ...)
 {
 	struct buf text = { 0 };
 	va_list args;
@@ -45,185 +38,98 @@ static void note(struct resolved *resolved, const char *fmt, ...)
 	*vec_push(&resolved->notes) = buf_detach(&text);
 }
 
-/* Several functions of one name: an address is what tells them apart. */
-static int ambiguous(const struct image *image, const char *name)
+bool resolve_around(const struct image *image, uint64_t address, uint64_t *start, uint64_t *end,
+		    const char **name)
 {
-	cleanup_buf struct buf list = { 0 };
-	size_t count = 0;
-	uint64_t last = 0;
+	const struct symbol *symbol = image_symbol_at(image, address);
+	struct image_range range;
 
-	for (size_t i = 0; i < image->symbols.length; i++) {
-		const struct symbol *symbol = &image->symbols.items[i];
-
-		if (!is_code(symbol) || strcmp(symbol->name, name) || symbol->address == last)
-			continue;
-		last = symbol->address;
-		if (count++ < CANDIDATES)
-			buf_printf(&list, "%s0x%" PRIx64, count > 1 ? ", " : "", symbol->address);
+	if (symbol) {
+		*name = symbol->name;
+		*start = symbol->address;
+		*end = image_function_end(image, symbol);
+		return true;
 	}
-	return err_set(CHOP_USAGE, EINVAL, "%s has %zu functions %s; give the address of one: %s%s",
-		       image->path, count, name, list.data, count > CANDIDATES ? ", ..." : "");
-}
-
-static int no_code(const struct image *image, const char *name, const struct symbol *symbol)
-{
-	return err_set(CHOP_USAGE, EINVAL, "%s in %s is %s, not a function", name, image->path,
-		       symbol->kind == SYMBOL_TLS ? "a thread-local variable" : "data");
-}
-
-/* 1: found; 0: no such symbol; or -errno. */
-static int find_symbol(const struct image *image, const char *name, struct resolved *resolved)
-{
-	size_t others;
-	const struct symbol *symbol = image_find(image, name, &others);
-
-	if (!symbol)
-		return 0;
-	if (!is_code(symbol))
-		return no_code(image, name, symbol);
-	if (others)
-		return ambiguous(image, symbol->name);
-	resolved->image = image;
-	add_code(resolved, symbol->name, symbol->address, image_function_end(image, symbol),
-		 symbol->address);
-	return 1;
+	if (!cfi_range(cfi_of(image), address, &range))
+		return false;
+	*start = range.start;
+	*end = range.end;
+	return true;
 }
 
 static int by_address(const struct image *image, const char *text, struct resolved *resolved)
 {
-	const struct symbol *symbol;
-	struct image_range range;
-	uint64_t address;
+	uint64_t address, start, end;
+	const char *name = text;
 
 	if (opt_address(text, &address))
 		return -EINVAL;
 	if (!image_code_at(image, address))
 		return err_set(CHOP_USAGE, EINVAL, "0x%" PRIx64 " is no code of %s", address,
 			       image->path);
-	resolved->image = image;
-	symbol = image_symbol_at(image, address);
-	if (symbol) {
-		add_code(resolved, symbol->name, symbol->address, image_function_end(image, symbol),
-			 address);
-		return 0;
-	}
-	if (!cfi_range(cfi_of(image), address, &range))
+	if (!resolve_around(image, address, &start, &end, &name))
 		return err_set(CHOP_USAGE, EINVAL,
 			       "nothing in %s tells which function 0x%" PRIx64 " belongs to",
 			       image->path, address);
-	add_code(resolved, text, range.start, range.end, address);
+	resolved->image = image;
+	resolved_add(resolved, name, start, end, address);
 	return 0;
 }
 
-/* What a library exports under that name; NULL when it does not. */
-static const struct symbol *find_export(const struct image *library, const char *name)
+/* "FILE:LINE"; NULL when it is something else, else where the colon is. */
+static const char *line_colon(const char *what)
 {
-	const struct symbol *symbol = image_find(library, name, NULL);
+	const char *colon = strrchr(what, ':');
 
-	return symbol && symbol->dynamic && symbol->global ? symbol : NULL;
+	if (!colon || colon == what || colon[-1] == ':' || !colon[1] ||
+	    colon[1 + strspn(colon + 1, "0123456789")])
+		return NULL;
+	return colon;
 }
 
-static void search_suggestions(const struct image *image, const char *name, struct strvec *names)
+static bool seen_function(const struct resolved *resolved, uint64_t start)
 {
-	const char *found[SUGGESTIONS];
-	size_t count = image_suggest(image, name, found, SUGGESTIONS);
-
-	for (size_t i = 0; i < count && names->length < SUGGESTIONS; i++) {
-		bool known = false;
-
-		for (size_t k = 0; k < names->length; k++)
-			known |= !strcmp(names->items[k], found[i]);
-		if (!known)
-			*vec_push(names) = xstrdup(found[i]);
-	}
-}
-
-/* Look through the libraries in the order the dynamic linker does. */
-static int find_in_libraries(const struct needed *needed, const char *name,
-			     struct resolved *resolved, struct strvec *suggestions)
-{
-	for (size_t i = 0; i < needed->modules.length; i++) {
-		const struct needed_module *module = &needed->modules.items[i];
-		struct image library;
-		int err;
-
-		if (!module->path || image_open(module->path, &library))
-			continue;
-		if (!find_export(&library, name)) {
-			search_suggestions(&library, name, suggestions);
-			image_close(&library);
-			continue;
-		}
-		if (resolved->module) {
-			note(resolved, "%s is also in %s", name, module->path);
-			image_close(&library);
-			continue;
-		}
-		resolved->library = library;
-		resolved->module = xstrdup(module->name);
-		err = find_symbol(&resolved->library, name, resolved);
-		if (err < 0)
-			return err;
-	}
-	return resolved->module != NULL;
-}
-
-static void note_missing(const struct needed *needed, struct buf *text)
-{
-	for (size_t i = 0; i < needed->modules.length; i++) {
-		if (!needed->modules.items[i].path)
-			buf_printf(text, "; its library %s was not found",
-				   needed->modules.items[i].name);
-	}
-}
-
-static bool has_static_symbols(const struct image *image)
-{
-	for (size_t i = 0; i < image->symbols.length; i++) {
-		if (!image->symbols.items[i].dynamic)
+	for (size_t i = 0; i < resolved->code.length; i++) {
+		if (resolved->code.items[i].start == start)
 			return true;
 	}
 	return false;
 }
 
-static int not_found(const struct image *program, const char *name, const struct needed *needed,
-		     const struct strvec *suggestions)
+/* In each function the first place where the line begins. */
+static int by_line(const struct image *image, const char *what, struct resolved *resolved)
 {
-	cleanup_buf struct buf text = { 0 };
+	const char *colon = line_colon(what);
+	cleanup_free char *file = xstrndup(what, (size_t)(colon - what));
+	struct u64vec addresses = { 0 };
+	int number = atoi(colon + 1), taken = 0;
 
-	for (size_t i = 0; i < suggestions->length; i++)
-		buf_printf(&text, "%s%s", i ? " or " : "; did you mean ", suggestions->items[i]);
-	if (suggestions->length)
-		buf_add_char(&text, '?');
-	if (!has_static_symbols(program))
-		buf_add_text(&text,
-			     " (The program is stripped: only exported functions have names, "
-			     "but any address will do.)");
-	note_missing(needed, &text);
-	return err_set(CHOP_USAGE, ENOENT, "no function %s in %s%s%s", name, program->path,
-		       needed->modules.length ? " and its libraries" : "", buf_text(&text));
+	if (!lines_known(image))
+		return err_set(CHOP_USAGE, ENOENT,
+			       "%s has no line numbers: build it with -g, or install its debug "
+			       "information",
+			       image->path);
+	if (!line_addresses(image, file, number, &addresses, &taken))
+		return err_set(CHOP_USAGE, ENOENT, "no code of %s is from line %d of a file %s",
+			       image->path, number, file);
+	if (taken != number)
+		resolved_note(resolved, "line %d has no code; line %d is the next one that has",
+			      number, taken);
+	resolved->image = image;
+	for (size_t i = 0; i < addresses.length; i++) {
+		uint64_t start, end;
+		const char *name = what;
+
+		if (resolve_around(image, addresses.items[i], &start, &end, &name) &&
+		    !seen_function(resolved, start))
+			resolved_add(resolved, name, start, end, addresses.items[i]);
+	}
+	vec_release(&addresses);
+	return 0;
 }
 
-static int by_name(const struct image *program, const char *name, struct resolved *resolved)
-{
-	cleanup_needed struct needed needed = { 0 };
-	struct strvec suggestions = { 0 };
-	int err = find_symbol(program, name, resolved);
-
-	if (err)
-		return err < 0 ? err : 0;
-	needed_find(program, &needed);
-	search_suggestions(program, name, &suggestions);
-	err = find_in_libraries(&needed, name, resolved, &suggestions);
-	if (!err)
-		err = not_found(program, name, &needed, &suggestions);
-	for (size_t i = 0; i < suggestions.length; i++)
-		free((void *)(uintptr_t)suggestions.items[i]);
-	vec_release(&suggestions);
-	return err < 0 ? err : 0;
-}
-
-int resolve(const struct image *program, const char *what, struct resolved *resolved)
+int resolve(const struct image *program, const char *what, const struct resolve_options *options,
+	    struct resolved *resolved)
 {
 	const char *stub = strstr(what, "@plt");
 	int err;
@@ -238,8 +144,10 @@ int resolve(const struct image *program, const char *what, struct resolved *reso
 			       what, (int)(stub - what), what);
 	if (what[0] == '0' && (what[1] == 'x' || what[1] == 'X'))
 		err = by_address(program, what, resolved);
+	else if (line_colon(what))
+		err = by_line(program, what, resolved);
 	else
-		err = by_name(program, what, resolved);
+		err = resolve_name(program, what, options, resolved);
 	if (err)
 		resolved_release(resolved);
 	return err;
@@ -247,8 +155,10 @@ int resolve(const struct image *program, const char *what, struct resolved *reso
 
 void resolved_release(struct resolved *resolved)
 {
-	for (size_t i = 0; i < resolved->code.length; i++)
+	for (size_t i = 0; i < resolved->code.length; i++) {
 		free(resolved->code.items[i].name);
+		vec_release(&resolved->code.items[i].inlined);
+	}
 	for (size_t i = 0; i < resolved->notes.length; i++)
 		free(resolved->notes.items[i]);
 	vec_release(&resolved->code);
@@ -257,4 +167,50 @@ void resolved_release(struct resolved *resolved)
 		image_close(&resolved->library);
 	free(resolved->module);
 	*resolved = (struct resolved){ 0 };
+}
+
+static bool in_ranges(const struct inlined_range_vec *ranges, uint64_t address)
+{
+	for (size_t i = 0; i < ranges->length; i++) {
+		if (address >= ranges->items[i].start && address < ranges->items[i].end)
+			return true;
+	}
+	return false;
+}
+
+/* An inlined function ends where the code of its ranges goes on elsewhere. */
+static int inlined_marks(const struct resolved *resolved, const struct resolved_code *code,
+			 struct marks *marks)
+{
+	cleanup_flow struct flow flow = { 0 };
+	int err = flow_read(resolved->image, marks, &flow);
+	size_t entry;
+	bool *set;
+
+	if (err)
+		return err;
+	set = xcalloc(flow.instructions.length + 1, sizeof(*set));
+	for (size_t i = 0; i < flow.instructions.length; i++)
+		set[i] = in_ranges(&code->inlined, flow.instructions.items[i].address);
+	entry = flow_find(&flow, code->begin);
+	if (entry != SIZE_MAX)
+		flow_close(&flow, entry, set);
+	marks->ends.length = marks->tail_calls.length = marks->conditional_tail_calls.length = 0;
+	flow_exits(&flow, set, &marks->ends);
+	free(set);
+	return 0;
+}
+
+int resolved_marks(const struct resolved *resolved, const struct resolved_code *code,
+		   struct marks *marks)
+{
+	int err = marks_find_range(resolved->image, code->start, code->end, code->name, marks);
+
+	if (!err && code->inlined.length)
+		err = inlined_marks(resolved, code, marks);
+	if (err)
+		marks_release(marks);
+	else
+		marks->begin = code->begin;
+	return err;
 }

@@ -8,10 +8,12 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "elf/debug.h"
 #include "elf/image_file.h"
 
 /* A symbol table being read, with what gives its entries a version. */
 struct table {
+	Elf *elf;
 	Elf_Data *data;
 	size_t count, strings; /* entries; section index of the names */
 	bool dynamic;
@@ -123,7 +125,7 @@ static void read_table(struct image *image, const struct table *table)
 	for (size_t i = 1; i < table->count; i++) {
 		if (!gelf_getsym(table->data, (int)i, &entry) || !listed(&entry))
 			continue;
-		name = elf_strptr(image->file->elf, table->strings, entry.st_name);
+		name = elf_strptr(table->elf, table->strings, entry.st_name);
 		if (!name || !*name)
 			continue;
 		*vec_push(&image->symbols) = (struct symbol){
@@ -216,14 +218,14 @@ static void index_ends(struct image *image)
 	}
 }
 
-int symbols_load(struct image *image)
+/* The tables of one file; *has_static tells whether .symtab is among them. */
+static int load_tables(struct image *image, Elf *elf, bool *has_static)
 {
-	Elf *elf = image->file->elf;
 	Elf_Scn *section = NULL;
 	GElf_Shdr header;
 
 	while ((section = elf_nextscn(elf, section))) {
-		struct table table = { 0 };
+		struct table table = { .elf = elf };
 
 		if (!gelf_getshdr(section, &header) || !header.sh_entsize ||
 		    (header.sh_type != SHT_SYMTAB && header.sh_type != SHT_DYNSYM))
@@ -236,11 +238,25 @@ int symbols_load(struct image *image)
 		table.count = table.data->d_size / header.sh_entsize;
 		table.strings = header.sh_link;
 		table.dynamic = header.sh_type == SHT_DYNSYM;
+		*has_static |= !table.dynamic;
 		if (table.dynamic)
 			read_versions(&table, elf);
 		read_table(image, &table);
 		vec_release(&table.names);
 	}
+	return 0;
+}
+
+int symbols_load(struct image *image)
+{
+	bool has_static = false;
+	int err = load_tables(image, image->file->elf, &has_static);
+
+	if (err)
+		return err;
+	/* Of a stripped file, the local names are in its separate debug file. */
+	if (!has_static && image->file->mapped && debug_separate(image))
+		load_tables(image, debug_separate(image), &has_static);
 	merge(image);
 	index_ends(image);
 	return 0;
