@@ -193,7 +193,8 @@ static void fprog_item(struct decode *d, const uint8_t *data)
 	dec_text(d, "}");
 }
 
-static void perf_attr_memory(struct decode *d, uint64_t address, uint64_t count)
+/* Not taken apart: an address says more than bytes. */
+static void address_memory(struct decode *d, uint64_t address, uint64_t count)
 {
 	(void)count;
 	dec_address(d, address);
@@ -513,7 +514,8 @@ static const struct dec_type types[] = {
 	{ "mount_attr", NULL, mount_attr_memory },
 	{ "landlock_ruleset", NULL, landlock_memory },
 	{ "sock_fprog", fprog_item, NULL },
-	{ "perf_event_attr", NULL, perf_attr_memory },
+	{ "perf_event_attr", NULL, address_memory },
+	{ "bpf_attr", NULL, address_memory },
 	{ "task_name", NULL, task_name_memory },
 	{ NULL, NULL, NULL },
 };
