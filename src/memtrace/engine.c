@@ -191,8 +191,12 @@ static int do_system_call(struct engine *engine, uint64_t *pc)
 	regs.rip = regs.rcx = *pc;
 	regs.r11 = regs.eflags;
 	result = engine->config.system_call(engine->config.context, &regs);
-	if (result != ENGINE_CONTINUE)
-		return stop_with(engine, result, *pc - 2);
+	if (result != ENGINE_CONTINUE) {
+		stop_with(engine, result, *pc - 2);
+		engine->stop->regs.rcx = *pc; /* as the instruction leaves them */
+		engine->stop->regs.r11 = engine->state->flags;
+		return 1;
+	}
 	put_regs(engine, &regs);
 	*pc = regs.rip;
 	if (change_base(engine, regs.fs_base, regs.gs_base))
@@ -553,4 +557,9 @@ const uint8_t *engine_xstate(const struct engine *engine, size_t *size)
 {
 	*size = engine->xsize;
 	return engine->state->xsave;
+}
+
+bool engine_holds(const struct engine *engine, uint64_t address)
+{
+	return cache_holds(&engine->translator.caches, address);
 }

@@ -77,4 +77,7 @@ void engine_run(struct engine *engine, const struct chop_regs *regs, const uint8
 /* Extended state after engine_run, standard format; *size bytes. */
 const uint8_t *engine_xstate(const struct engine *engine, size_t *size);
 
+/* Whether an address lies in the translated code. */
+bool engine_holds(const struct engine *engine, uint64_t address);
+
 #endif

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: Apache-2.0
+/* chop mem: record every memory access of captured regions. */
+#include "cmd/cmd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "cmd/pick.h"
+#include "memtrace/from_snippet.h"
+#include "memtrace/memtrace.h"
+#include "store/tracedir.h"
+
+struct options {
+	const char *output, *capture, *sample;
+	uint64_t max_refs, timeout, jobs, level;
+	bool ifetch, count;
+};
+
+static const struct opt table[] = {
+	OPT_TEXT('o', "output", struct options, output, "FILE",
+		 "write to FILE (default: DIR/N.mem, SNIPPET.mem)"),
+	OPT_TEXT('c', "capture", struct options, capture, "N",
+		 "only this capture of a trace directory"),
+	OPT_FLAG(0, "count", struct options, count, "write nothing, only count"),
+	OPT_FLAG(0, "ifetch", struct options, ifetch,
+		 "readers see instruction fetches (default; they cost nothing)"),
+	OPT_TEXT(0, "sample", struct options, sample, "N/M",
+		 "of every M references record the first N, e.g. 1M/100M"),
+	OPT_NUMBER(0, "max-refs", struct options, max_refs, "N", "stop after N references",
+		   .min = 1),
+	OPT_TIME('t', "timeout", struct options, timeout, "TIME",
+		 "give up when the region does not end in TIME\n"
+		 "(default: 60 s and 1000 times what the capture took)"),
+	OPT_NUMBER('j', "jobs", struct options, jobs, "N", "captures traced at a time (1)",
+		   .min = 1, .max = 1024),
+	OPT_NUMBER(0, "level", struct options, level, "N", "compression, 1 (default) to 19",
+		   .min = 1, .max = 19),
+	OPT_END,
+};
+
+static const struct opt_spec spec = {
+	.usage = "chop mem [options] DIR|SNIPPET [-o FILE]",
+	.about =
+		"Record every memory access of captured regions: loads, stores and instruction\n"
+		"fetches in order, with address, size and instruction pointer. The region runs\n"
+		"again, in translation, and its end is compared with the recorded one: the trace\n"
+		"of an \"equal\" run is proven to be of the region it names. `chop convert` turns\n"
+		"traces into other tools' formats.",
+	.options = table,
+	.examples = "  chop mem trace_data -o lzma.mem\n"
+		    "  chop mem -j 4 trace_data            all captures, to trace_data/N.mem\n"
+		    "  chop convert lzma.mem --to din -o lzma.din",
+	.intermixed = true,
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+	interrupted = signal;
+}
+
+static void catch_interrupts(void)
+{
+	struct sigaction action = { .sa_handler = on_interrupt };
+
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is like a full disk */
+}
+
+/* "N/M" */
+static int parse_sample(const char *text, struct memtrace_options *options)
+{
+	const char *slash = strchr(text, '/');
+	cleanup_free char *on = slash ? xstrndup(text, (size_t)(slash - text)) : NULL;
+
+	if (!slash || opt_size(on, &options->sample_on) ||
+	    opt_size(slash + 1, &options->sample_period) || !options->sample_on ||
+	    options->sample_on > options->sample_period)
+		return cmd_usage("--sample: expected N/M with N at most M, e.g. 1M/100M");
+	return 0;
+}
+
+static const char *verdict(const struct memtrace_result *result)
+{
+	static const char *const outcomes[] = {
+		[CHOP_MEM_LIMITED] = "stopped",	    [CHOP_MEM_INTERRUPTED] = "incomplete",
+		[CHOP_MEM_NO_SPACE] = "incomplete", [CHOP_MEM_REFUSED] = "incomplete",
+		[CHOP_MEM_DIVERGED] = "diverged",   [CHOP_MEM_CRASHED] = "crashed",
+	};
+
+	if (result->outcome != CHOP_MEM_COMPLETE)
+		return outcomes[result->outcome];
+	return result->verified == CHOP_MEM_EQUAL ? "equal" : "differs";
+}
+
+static int status_of(const struct memtrace_result *result)
+{
+	switch (result->outcome) {
+	case CHOP_MEM_COMPLETE:
+		return result->verified == CHOP_MEM_EQUAL ? CHOP_OK : CHOP_DIFFERS;
+	case CHOP_MEM_LIMITED:
+		return CHOP_OK;
+	case CHOP_MEM_INTERRUPTED:
+		return 128 + (interrupted ? interrupted : SIGINT);
+	case CHOP_MEM_NO_SPACE:
+		return CHOP_USAGE;
+	default:
+		return CHOP_DIVERGED;
+	}
+}
+
+/* "diverged: diverged at ..." would be one too many. */
+static const char *without_prefix(const char *text, const char *prefix)
+{
+	size_t length = strlen(prefix);
+
+	return strncmp(text, prefix, length) || text[length] != ':' ? text : text + length + 2;
+}
+
+static void show(const struct capture *capture, const char *output,
+		 const struct memtrace_result *result)
+{
+	const struct mem_write_totals *totals = &result->totals;
+	double seconds = (double)result->duration_ns / 1e9;
+	double kept = (double)totals->kept_references;
+	const char *word = verdict(result);
+
+	printf("%s: %s invocation %" PRIu64 ", %" PRIu64 " instructions, %" PRIu64 " references",
+	       word, capture->function ? capture->function : "region", capture->invocation,
+	       totals->insns, totals->references);
+	printf(" in %.2f s", seconds);
+	if (seconds >= 0.05) /* below that it is the start of a process that counts */
+		printf(" (%.0f million a second)", (double)totals->references / 1e6 / seconds);
+	if (output) {
+		if (totals->kept_references != totals->references)
+			printf("; %" PRIu64 " of them", totals->kept_references);
+		printf(" in %s: %.1f MB, %.2f bits each", output, (double)totals->file_bytes / 1e6,
+		       kept > 0 ? 8 * (double)totals->file_bytes / kept : 0);
+	}
+	putchar('\n');
+	if (result->text[0])
+		printf("%s: %s\n", word, without_prefix(result->text, word));
+}
+
+static int trace_capture(const struct options *options, const struct capture *capture,
+			 const char *output)
+{
+	struct memtrace_options trace = { .output = options->count ? NULL : output,
+					  .no_fetch = !options->ifetch,
+					  .max_references = options->max_refs,
+					  .timeout_ns = options->timeout,
+					  .level = (int)options->level,
+					  .interrupted = &interrupted };
+	struct memtrace_result result;
+	int error;
+
+	if (options->sample && parse_sample(options->sample, &trace))
+		return -EINVAL;
+	if (memtrace_collides(capture))
+		return memtrace_start_over();
+	error = memtrace_record(capture, &trace, &result);
+	if (error && result.outcome != CHOP_MEM_NO_SPACE)
+		return error;
+	show(capture, trace.output, &result);
+	return error ? error : status_of(&result);
+}
+
+static int trace_entry(const struct options *options, const struct tracedir_index *index,
+		       unsigned int id)
+{
+	cleanup_free char *path = xasprintf("%s/%u.mem", index->path, id);
+	cleanup_capture struct capture capture;
+	int error;
+
+	capture_init(&capture);
+	error = tracedir_read(index, id, &capture);
+	if (error)
+		return error;
+	return trace_capture(options, &capture, options->output ? options->output : path);
+}
+
+/* In a process of its own; its exit status is ours. */
+static void trace_in_child(const struct options *options, const struct tracedir_index *index,
+			   unsigned int id)
+{
+	int status;
+
+	fflush(NULL);
+	if (fork())
+		return;
+	status = trace_entry(options, index, id);
+	if (status < 0) {
+		fprintf(stderr, "chop: mem: %s/%u: %s\n", index->path, id, err_message());
+		status = (int)err_status();
+	}
+	fflush(stdout);
+	_exit(status);
+}
+
+static int wait_for_one(void)
+{
+	int status = 0;
+
+	while (wait(&status) < 0 && errno == EINTR)
+		;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : CHOP_DIVERGED;
+}
+
+static int trace_all(const struct options *options, const struct tracedir_index *index)
+{
+	uint64_t running = 0;
+	int worst = 0, status;
+
+	for (size_t i = 0; i < index->captures.length && !interrupted; i++) {
+		if (running == options->jobs) {
+			status = wait_for_one();
+			worst = status > worst ? status : worst;
+			running--;
+		}
+		trace_in_child(options, index, index->captures.items[i].id);
+		running++;
+	}
+	while (running--) {
+		status = wait_for_one();
+		worst = status > worst ? status : worst;
+	}
+	return worst;
+}
+
+static int trace_directory(const struct options *options, const char *path)
+{
+	struct tracedir_index index = { 0 };
+	unsigned int id;
+	int status = tracedir_open(path, &index);
+
+	if (!status && (options->capture || options->output || index.captures.length == 1)) {
+		status = pick_capture(&index, options->capture, &id);
+		if (!status)
+			status = trace_entry(options, &index, id);
+	} else if (!status && !index.captures.length) {
+		status = err_set(CHOP_DIFFERS, ENOENT, "%s holds no captures", path);
+	} else if (!status) {
+		status = trace_all(options, &index);
+	}
+	tracedir_index_release(&index);
+	return status;
+}
+
+static int trace_snippet(const struct options *options, const char *path)
+{
+	cleanup_free char *output = xasprintf("%s.mem", path);
+	cleanup_capture struct capture capture;
+	int error;
+
+	capture_init(&capture);
+	error = memtrace_load_snippet(path, &capture);
+	if (error)
+		return error;
+	return trace_capture(options, &capture, options->output ? options->output : output);
+}
+
+static int trace_path(const struct options *options, const char *path)
+{
+	struct stat status;
+
+	if (!stat(path, &status) && S_ISDIR(status.st_mode))
+		return trace_directory(options, path);
+	return trace_snippet(options, path);
+}
+
+int cmd_mem(int argc, char **argv)
+{
+	struct options options = { .jobs = 1, .ifetch = true };
+	struct strvec rest = { 0 };
+	int status;
+
+	if (!cmd_parse(&spec, argc, argv, &options, &rest, &status))
+		return status;
+	catch_interrupts();
+	if (rest.length == 1)
+		status = trace_path(&options, rest.items[0]);
+	else
+		status = cmd_usage("expected one trace directory or snippet");
+	vec_release(&rest);
+	return status;
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The region's system calls, from the log. None reaches the kernel but those that arrange
+ * memory, which are made again at the recorded addresses; every call must be the recorded
+ * one, in number, place, arguments and the bytes it reads.
+ */
+#include "memtrace/region.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <asm/prctl.h>
+
+#include <chop/hash.h>
+
+#include "arch/arch.h"
+
+#define ERRNO_MAX 4095
+
+static enum engine_result diverged(struct region *region, const char *what, uint64_t number)
+{
+	const char *name = arch_call_name((long)number);
+
+	region_say(region, "diverged at system call %" PRIu64 " (%s): %s", region->calls,
+		   name ? name : "unknown", what);
+	return ENGINE_DIVERGED;
+}
+
+static void apply_writes(const struct chop_event *event, const uint8_t *writes)
+{
+	const struct chop_event_range *range = (const void *)writes;
+
+	for (uint32_t i = 0; i < event->writes; i++) {
+		memcpy((void *)(uintptr_t)range->address, range + 1, range->size);
+		range = chop_event_write_after(range);
+	}
+}
+
+static bool same_inputs(const struct chop_event *event, const struct chop_event_range *inputs)
+{
+	uint64_t hash = 0;
+
+	for (uint32_t i = 0; i < event->inputs; i++)
+		hash = chop_hash((const void *)(uintptr_t)inputs[i].address, inputs[i].size, hash);
+	return hash == event->input_hash;
+}
+
+/* ---- memory management */
+
+static uint64_t page_up(uint64_t address)
+{
+	return (address + CHOP_PAGE_SIZE - 1) & -(uint64_t)CHOP_PAGE_SIZE;
+}
+
+static bool is_ours(const struct region *region, uint64_t start, uint64_t end)
+{
+	for (size_t i = 0; i < region->ours.length; i++) {
+		if (start < region->ours.items[i].end && end > region->ours.items[i].start)
+			return true;
+	}
+	return false;
+}
+
+/* Fresh zeroed memory; what was mapped there is the program's and goes. */
+static bool map_fresh(struct region *region, uint64_t start, uint64_t end, int protection)
+{
+	void *at = (void *)(uintptr_t)start;
+
+	if (start >= end)
+		return true;
+	return !is_ours(region, start, end) &&
+	       mmap(at, end - start, protection & ~PROT_EXEC,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == at;
+}
+
+static bool map_filled(struct region *region, const struct chop_event *event, const uint8_t *writes,
+		       uint64_t size, int protection)
+{
+	uint64_t start = (uint64_t)event->result;
+	int open = event->writes ? PROT_READ | PROT_WRITE : protection;
+
+	if (!map_fresh(region, start, start + page_up(size), open))
+		return false;
+	apply_writes(event, writes);
+	if (open != protection)
+		mprotect((void *)(uintptr_t)start, page_up(size), protection & ~PROT_EXEC);
+	return true;
+}
+
+static bool move(struct region *region, const struct chop_event *event)
+{
+	const uint64_t *args = event->args;
+	uint64_t to = (uint64_t)event->result;
+	int flags = (int)args[3] & MREMAP_DONTUNMAP;
+
+	if (to != args[0])
+		flags |= MREMAP_MAYMOVE | MREMAP_FIXED;
+	if (is_ours(region, to, to + page_up(args[2])))
+		return false;
+	return mremap((void *)(uintptr_t)args[0], args[1], args[2], flags, (void *)(uintptr_t)to) ==
+	       (void *)(uintptr_t)to;
+}
+
+static bool move_heap_end(struct region *region, const struct chop_event *event)
+{
+	uint64_t before = event->extra[0], after = event->extra[1];
+
+	if (after > before)
+		return map_fresh(region, before, after, PROT_READ | PROT_WRITE);
+	return after == before || !munmap((void *)(uintptr_t)after, before - after);
+}
+
+/* Results of calls on what was never captured do not matter: it is never touched. */
+static bool arrange(struct region *region, const struct chop_event *event)
+{
+	const uint64_t *args = event->args;
+	void *at = (void *)(uintptr_t)args[0];
+
+	if (is_ours(region, args[0], args[0] + page_up(args[1])))
+		return false;
+	if (event->number == SYS_munmap)
+		munmap(at, args[1]);
+	else if (event->number == SYS_madvise)
+		madvise(at, args[1], (int)args[2]);
+	else
+		mprotect(at, args[1], (int)args[2] & ~PROT_EXEC);
+	return true;
+}
+
+/* Make the call again; false when its place is taken. */
+static bool execute(struct region *region, const struct chop_event *event, const uint8_t *writes,
+		    struct chop_regs *regs)
+{
+	if (event->result < 0 && event->result >= -ERRNO_MAX)
+		return true;
+	switch (event->number) {
+	case SYS_mmap:
+		return map_filled(region, event, writes, event->args[1], (int)event->args[2]);
+	case SYS_shmat:
+		return map_filled(region, event, writes, event->extra[0], PROT_READ | PROT_WRITE);
+	case SYS_mremap:
+		return move(region, event);
+	case SYS_brk:
+		return move_heap_end(region, event);
+	case SYS_munmap:
+	case SYS_madvise:
+	case SYS_mprotect:
+	case SYS_pkey_mprotect:
+		return arrange(region, event);
+	case SYS_arch_prctl:
+		if (event->args[0] == ARCH_SET_FS)
+			regs->fs_base = event->args[1];
+		if (event->args[0] == ARCH_SET_GS)
+			regs->gs_base = event->args[1];
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool same_args(const struct chop_event *event, const struct chop_regs *regs)
+{
+	const uint64_t args[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
+
+	return !memcmp(args, event->args, sizeof(args));
+}
+
+enum engine_result region_system_call(void *context, struct chop_regs *regs)
+{
+	struct region *region = context;
+	const struct syslog *log = &region->capture->calls;
+	uint64_t number = (uint32_t)regs->rax;
+	const struct chop_event *event;
+	struct chop_event_parts parts;
+
+	event = chop_event_next((const uint8_t *)log->payload.data, log->payload.length,
+				&region->offset, &parts);
+	if (!event)
+		return diverged(region, "the original made no more calls", number);
+	if (event->kind != CHOP_EVENT_CALL)
+		return diverged(region,
+				"the original was interrupted by a signal here, which chop "
+				"mem cannot replay",
+				number);
+	if ((uint32_t)event->number != number || event->ip != regs->rip - 2)
+		return diverged(region, "the original made another call", number);
+	if (!same_args(event, regs))
+		return diverged(region, "other arguments than in the original", number);
+	if (!same_inputs(event, parts.inputs))
+		return diverged(region, "it reads other bytes than in the original", number);
+	region->calls++;
+	if (event->flags & CHOP_EVENT_LAST)
+		return ENGINE_END;
+	if (!(event->flags & CHOP_EVENT_EXECUTE))
+		apply_writes(event, parts.writes);
+	else if (!execute(region, event, parts.writes, regs))
+		return diverged(region, "its memory cannot be arranged here", number);
+	regs->rax = (uint64_t)event->result;
+	return ENGINE_CONTINUE;
+}

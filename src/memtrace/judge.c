@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Did the traced code end as the original did? */
+#include "memtrace/region.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "arch/arch.h"
+#include "base/alloc.h"
+
+#define EFLAGS_HIDDEN 0x10100ULL /* left by stepping and by breakpoints */
+#define X87_IP	      8		 /* offset of the instruction pointer in the xsave image */
+
+static bool judge_regs(struct region *region)
+{
+	struct chop_regs got = region->report->stop.regs, want = region->capture->end.regs;
+	uint64_t a, b;
+
+	/* what translated code never changes is not in `got` */
+	got.orig_rax = want.orig_rax;
+	got.cs = want.cs;
+	got.ss = want.ss;
+	got.ds = want.ds;
+	got.es = want.es;
+	got.fs = want.fs;
+	got.gs = want.gs;
+	got.eflags &= ~EFLAGS_HIDDEN;
+	want.eflags &= ~EFLAGS_HIDDEN;
+	for (unsigned int n = 0;; n++) {
+		const char *name = arch_reg(&got, n, &a);
+
+		if (!name)
+			return true;
+		arch_reg(&want, n, &b);
+		if (a == b)
+			continue;
+		region_say(region,
+			   "differs: register %s is %#" PRIx64 ", in the original %#" PRIx64, name,
+			   a, b);
+		return false;
+	}
+}
+
+static bool judge_xstate(struct region *region, const struct engine *engine)
+{
+	const struct thread_state *end = &region->capture->end;
+	size_t size, offset;
+	const uint8_t *xstate = engine_xstate(engine, &size);
+	cleanup_free uint8_t *got = xcalloc(1, CHOP_XSTATE_MAX);
+	cleanup_free uint8_t *want = xcalloc(1, CHOP_XSTATE_MAX);
+	const char *name;
+
+	if (size > end->xstate_size)
+		size = end->xstate_size;
+	memcpy(got, xstate, size);
+	memcpy(want, end->xstate, size);
+	arch_xstate_canonical(got, size);
+	arch_xstate_canonical(want, size);
+	/* The address of the last x87 instruction is that of our copy of it. */
+	if (engine_holds(engine, *(uint64_t *)(got + X87_IP)))
+		memcpy(got + X87_IP, want + X87_IP, sizeof(uint64_t));
+	name = arch_xstate_difference(got, want, size, &offset);
+	if (!name)
+		return true;
+	region_say(region, "differs: register %s", name);
+	return false;
+}
+
+/* Make the bytes the kernel writes at any time the same. */
+static void mask_rseq(const struct capture *c, uint64_t page, uint8_t *got, const uint8_t *want)
+{
+	uint64_t start = c->rseq_address, end = start + c->rseq_size;
+
+	for (uint64_t at = start; c->rseq_address && at < end; at++) {
+		if (at - page < CHOP_PAGE_SIZE)
+			got[at - page] = want[at - page];
+	}
+}
+
+static bool judge_page(struct region *region, const struct capture_page *page)
+{
+	const uint8_t *want = page->after ? page->after : page->before;
+	uint8_t got[CHOP_PAGE_SIZE];
+	struct iovec local = { got, sizeof(got) };
+	struct iovec remote = { (void *)(uintptr_t)page->address, sizeof(got) };
+	unsigned int offset = 0;
+
+	/* a page that the region has unmapped is not there to be compared */
+	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != CHOP_PAGE_SIZE)
+		return region->calls > 0;
+	mask_rseq(region->capture, page->address, got, want);
+	if (!memcmp(got, want, CHOP_PAGE_SIZE))
+		return true;
+	while (got[offset] == want[offset])
+		offset++;
+	region_say(region, "differs: page %#" PRIx64 " at offset %#x: %#x, in the original %#x",
+		   page->address, offset, got[offset], want[offset]);
+	return false;
+}
+
+static bool judge_calls(struct region *region)
+{
+	const struct syslog *log = &region->capture->calls;
+
+	if (region->offset == log->payload.length)
+		return true;
+	region_say(region, "differs: only %" PRIu64 " of %" PRIu64 " system calls were made",
+		   region->calls, log->events);
+	return false;
+}
+
+void region_judge(struct region *region, const struct engine *engine)
+{
+	const struct capture_page_vec *pages = &region->capture->pages;
+	bool equal = judge_regs(region) && judge_calls(region) && judge_xstate(region, engine);
+
+	for (size_t i = 0; i < pages->length && equal; i++)
+		equal = judge_page(region, &pages->items[i]);
+	region->report->verified = equal ? CHOP_MEM_EQUAL : CHOP_MEM_DIFFERS;
+}

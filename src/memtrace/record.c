@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: Apache-2.0
+/* The parent's side: a child runs the region, we take its stream and write it. */
+#include "memtrace/memtrace.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/progress.h"
+#include "memtrace/describe.h"
+#include "memtrace/region.h"
+
+#define RING_CHUNK   (1UL << 20)
+#define TABLE_INSNS  (8U << 20)
+#define TABLE_OPS    (8U << 20)
+#define TABLE_BLOCKS (2U << 20)
+#define POLL_MS	     50
+#define PATIENCE_MS  2000 /* for the child to stop when told to */
+
+struct recording {
+	const struct capture *capture;
+	const struct memtrace_options *options;
+	struct memtrace_result *result;
+	struct ring *ring;
+	struct region_report *report; /* shared */
+	struct mem_tables tables;     /* arrays shared; counts in the child */
+	struct mem_writer *writer;
+	pid_t child;
+	int status; /* of the child, when it is gone */
+	bool gone;
+	int failed;   /* -errno of the writer or observer */
+	bool stopped; /* told the child to */
+	uint64_t start;
+};
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+static void *shared_memory(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void free_shared(void *memory, size_t size)
+{
+	if (memory)
+		munmap(memory, size);
+}
+
+static int allocate(struct recording *r)
+{
+	struct mem_tables *t = &r->tables;
+
+	t->max_insns = TABLE_INSNS;
+	t->max_ops = TABLE_OPS;
+	t->max_blocks = TABLE_BLOCKS;
+	r->ring = ring_create(RING_CHUNK);
+	r->report = shared_memory(sizeof(*r->report));
+	t->insns = shared_memory(TABLE_INSNS * sizeof(*t->insns));
+	t->ops = shared_memory(TABLE_OPS * sizeof(*t->ops));
+	t->blocks = shared_memory(TABLE_BLOCKS * sizeof(*t->blocks));
+	if (r->ring && r->report && t->insns && t->ops && t->blocks)
+		return 0;
+	return err_sys(CHOP_MISSING, ENOMEM, "memory to share with the traced code");
+}
+
+static void release(struct recording *r)
+{
+	ring_free(r->ring);
+	free_shared(r->report, sizeof(*r->report));
+	free_shared(r->tables.insns, TABLE_INSNS * sizeof(*r->tables.insns));
+	free_shared(r->tables.ops, TABLE_OPS * sizeof(*r->tables.ops));
+	free_shared(r->tables.blocks, TABLE_BLOCKS * sizeof(*r->tables.blocks));
+}
+
+static void become_region(struct recording *r, pid_t parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	region_run(r->capture, r->ring, &r->tables, r->report);
+	_exit(0);
+}
+
+static int start(struct recording *r)
+{
+	pid_t parent = getpid();
+
+	fflush(NULL); /* what is buffered must not be written twice */
+	r->child = fork();
+	if (!r->child)
+		become_region(r, parent);
+	if (r->child < 0)
+		return err_sys(CHOP_MISSING, errno, "cannot start a process for the region");
+	return 0;
+}
+
+static void stop(struct recording *r, enum chop_mem_outcome outcome, const char *text)
+{
+	if (r->stopped)
+		return;
+	r->stopped = true;
+	r->result->outcome = outcome;
+	snprintf(r->result->text, sizeof(r->result->text), "%s", text);
+	ring_stop(r->ring);
+}
+
+static void take(struct recording *r, const uint64_t *words, const struct ring_chunk *facts)
+{
+	const struct memtrace_options *options = r->options;
+	int error = 0;
+
+	if (r->stopped)
+		return;
+	if (options->observe)
+		error = options->observe(options->context, &r->tables, words, facts->words);
+	if (!error)
+		error = mem_writer_add(r->writer, words, facts->words, facts->fs_base,
+				       facts->gs_base, facts->thread);
+	if (error > 0) {
+		stop(r, CHOP_MEM_LIMITED, "as many references as asked for");
+	} else if (error) {
+		r->failed = error;
+		stop(r, CHOP_MEM_NO_SPACE, err_message());
+	}
+}
+
+static void check_child(struct recording *r)
+{
+	if (!r->gone && waitpid(r->child, &r->status, WNOHANG) == r->child)
+		r->gone = true;
+}
+
+static void show_progress(struct recording *r)
+{
+	struct mem_write_totals totals;
+
+	mem_writer_totals(r->writer, &totals);
+	progress_show("%.1f million references, %.0f MB written", (double)totals.references / 1e6,
+		      (double)totals.file_bytes / 1e6);
+}
+
+static void check_limits(struct recording *r)
+{
+	uint64_t limit = r->options->timeout_ns;
+
+	if (!limit)
+		limit = 60 * 1000000000ULL + 1000 * r->capture->duration_ns;
+	if (r->options->interrupted && *r->options->interrupted)
+		stop(r, CHOP_MEM_INTERRUPTED, "interrupted");
+	if (now() - r->start > limit)
+		stop(r, CHOP_MEM_DIVERGED,
+		     "the end was not reached in time (--timeout gives it longer)");
+}
+
+/* Until the child has said its last word, or is dead. */
+static void drain(struct recording *r)
+{
+	const struct ring_chunk *facts;
+	const uint64_t *words;
+	uint64_t told = 0;
+
+	for (;;) {
+		int more = ring_next(r->ring, &words, &facts, POLL_MS);
+
+		if (!more || (more < 0 && r->gone))
+			return;
+		if (more > 0) {
+			take(r, words, facts);
+			ring_release(r->ring);
+		} else {
+			check_child(r);
+		}
+		check_limits(r);
+		show_progress(r);
+		if (!r->stopped)
+			continue;
+		told = told ? told : now();
+		if (now() - told > PATIENCE_MS * 1000000ULL)
+			return;
+	}
+}
+
+static void reap(struct recording *r)
+{
+	for (int i = 0; i < PATIENCE_MS / 10 && !r->gone; i++) {
+		check_child(r);
+		if (!r->gone)
+			usleep(10000);
+	}
+	if (r->gone)
+		return;
+	kill(r->child, SIGKILL);
+	waitpid(r->child, &r->status, 0);
+	r->gone = true;
+}
+
+static enum chop_mem_outcome outcome_of(const struct engine_stop *stop)
+{
+	switch (stop->result) {
+	case ENGINE_END:
+		return CHOP_MEM_COMPLETE;
+	case ENGINE_REFUSED:
+	case ENGINE_OUT_OF_TABLE:
+		return CHOP_MEM_REFUSED;
+	default:
+		return CHOP_MEM_DIVERGED;
+	}
+}
+
+static void conclude(struct recording *r)
+{
+	struct memtrace_result *result = r->result;
+
+	result->duration_ns = now() - r->start;
+	if (r->stopped)
+		return;
+	if (WIFSIGNALED(r->status)) {
+		result->outcome = CHOP_MEM_CRASHED;
+		snprintf(result->text, sizeof(result->text),
+			 "the tracing process died of signal %d", WTERMSIG(r->status));
+		return;
+	}
+	result->outcome = outcome_of(&r->report->stop);
+	result->verified = r->report->verified;
+	snprintf(result->text, sizeof(result->text), "%s", r->report->text);
+}
+
+static int create_writer(struct recording *r)
+{
+	const struct memtrace_options *o = r->options;
+	cleanup_buf struct buf description = { 0 };
+	struct mem_write_options options = { .sample_on = o->sample_on,
+					     .sample_period = o->sample_period,
+					     .max_references = o->max_references,
+					     .no_fetch = o->no_fetch,
+					     .level = o->level };
+
+	describe_capture(r->capture, &description);
+	options.description = buf_text(&description);
+	engine_machine(&options.machine);
+	return mem_writer_create(o->output, &options, &r->tables, &r->writer);
+}
+
+static int finish(struct recording *r)
+{
+	struct memtrace_result *result = r->result;
+	int error;
+
+	if (!r->report->started && !r->stopped) {
+		mem_writer_finish(r->writer, CHOP_MEM_CRASHED, 0, result->text, &result->totals);
+		if (r->options->output)
+			unlink(r->options->output);
+		return err_set(CHOP_MISSING, EINVAL, "%s", result->text);
+	}
+	error = mem_writer_finish(r->writer, result->outcome, result->verified, result->text,
+				  &result->totals);
+	return r->failed ? r->failed : error;
+}
+
+int memtrace_record(const struct capture *capture, const struct memtrace_options *options,
+		    struct memtrace_result *result)
+{
+	struct recording r = { .capture = capture, .options = options, .result = result };
+	int error = allocate(&r);
+
+	memset(result, 0, sizeof(*result));
+	if (!error)
+		error = create_writer(&r);
+	if (!error) {
+		r.start = now();
+		error = start(&r);
+		if (!error) {
+			drain(&r);
+			reap(&r);
+			conclude(&r);
+			progress_clear();
+			error = finish(&r);
+		} else {
+			mem_writer_finish(r.writer, CHOP_MEM_CRASHED, 0, NULL, NULL);
+		}
+	}
+	release(&r);
+	return error;
+}
