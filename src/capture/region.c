@@ -37,6 +37,7 @@ struct passage {
 	struct support support;
 	struct pin pin;
 	struct recorder recorder;
+	uint64_t begin;	    /* where the owner stood */
 	uint64_t mask;	    /* the owner's own */
 	uint64_t floor;	    /* sp beyond which the activation is over */
 	uint64_t started;   /* ns */
@@ -511,6 +512,26 @@ static int leave(struct passage *run, int error)
 	return error ? error : end_error;
 }
 
+/*
+ * Not captured, and still at its begin: that must not count as one more invocation. With
+ * a signal to deliver first, the thread comes back to it from the handler.
+ */
+static int pass_begin(struct passage *run)
+{
+	struct chop_regs regs;
+
+	if (thread_get_regs(run->owner, &regs))
+		return -ESRCH;
+	if (arch_pc(&regs) != run->begin)
+		return 0;
+	if (!run->signal)
+		return breakpoint_step_over(run->tracee, run->owner);
+	run->owner->again = true;
+	run->owner->again_pc = run->begin;
+	run->owner->again_sp = arch_sp(&regs);
+	return 0;
+}
+
 int region_capture(struct region *region, struct thread *owner, struct capture *capture)
 {
 	struct passage run = {
@@ -519,9 +540,12 @@ int region_capture(struct region *region, struct thread *owner, struct capture *
 		.owner = owner,
 		.capture = capture,
 	};
+	struct chop_regs regs = { 0 };
 	int error;
 
 	threads_stop(run.tracee, owner);
+	if (!thread_get_regs(owner, &regs))
+		run.begin = arch_pc(&regs);
 	capture->backend = xstrdup(region->backend->ops->name);
 	capture->program = xstrdup(run.tracee->program);
 	pin_begin(&run.pin, run.tracee, owner);
@@ -532,6 +556,8 @@ int region_capture(struct region *region, struct thread *owner, struct capture *
 	error = leave(&run, error);
 	pin_end(&run.pin);
 	threads_resume(run.tracee, owner);
+	if (error && !owner->queued && !owner->exiting && pass_begin(&run))
+		return error;
 	if (!owner->queued && !owner->exiting)
 		thread_resume(owner, RUN_FREE, run.signal);
 	return error;

@@ -114,18 +114,23 @@ static int run_table(struct tracee *tracee, struct thread *thread, const struct 
 	return memory_read(tracee, tracee->table, entries, size);
 }
 
-int inject_run(struct tracee *tracee, struct thread *thread, struct arch_entry *entries,
-	       size_t count)
+/* How many of the entries go at once: those skipped together stay together. */
+static size_t batch(const struct arch_entry *entries, size_t count)
+{
+	size_t size = 0;
+
+	while (size < count && size + 1 + entries[size].skip < INJECT_ENTRIES)
+		size += 1 + entries[size].skip;
+	return size < count ? size : count;
+}
+
+static int run_batch(struct tracee *tracee, struct thread *thread, struct arch_entry *entries,
+		     size_t count)
 {
 	struct errand errand;
 	struct chop_regs regs;
-	int error;
+	int error = store_table(tracee, thread, entries, count);
 
-	if (!count)
-		return 0;
-	if (count + 1 > INJECT_ENTRIES)
-		return err_set(CHOP_MISSING, E2BIG, "%zu calls at once are too many", count);
-	error = store_table(tracee, thread, entries, count);
 	if (!error)
 		error = errand_begin(thread, &errand);
 	if (error)
@@ -133,6 +138,20 @@ int inject_run(struct tracee *tracee, struct thread *thread, struct arch_entry *
 	regs = errand.regs;
 	arch_run_table(&regs, tracee->runner, tracee->table);
 	return run_table(tracee, thread, &regs, &errand, entries, count);
+}
+
+int inject_run(struct tracee *tracee, struct thread *thread, struct arch_entry *entries,
+	       size_t count)
+{
+	for (size_t done = 0; done < count;) {
+		size_t size = batch(entries + done, count - done);
+		int error = run_batch(tracee, thread, entries + done, size);
+
+		if (error)
+			return error;
+		done += size;
+	}
+	return 0;
 }
 
 int inject_function(struct tracee *tracee, struct thread *thread, uint64_t function,

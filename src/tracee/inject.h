@@ -9,8 +9,11 @@
 
 #include "tracee/tracee.h"
 
-/* Entries that fit in the table, its end included. */
-#define INJECT_ENTRIES 65536
+/*
+ * Entries that fit in the table, its end included; longer tables take several round
+ * trips. Small, because a program that locks its memory locks these pages as well.
+ */
+#define INJECT_ENTRIES 1024
 /* Bytes after the table that calls may use as a buffer, and where it is. */
 #define INJECT_BUFFER_SIZE 4096
 #define INJECT_SIZE \

@@ -177,11 +177,40 @@ static struct thread *errand_thread(struct tracee *tracee)
 	return NULL;
 }
 
-static void detach_thread(struct thread *thread, int signal)
+static void ended(struct tracee *tracee, pid_t tid, int status)
 {
+	if (tid != tracee->pid)
+		return;
+	tracee->gone = true;
+	tracee->exit_status = status;
+}
+
+/*
+ * A thread that was let go before may have ended the program meanwhile: then this one has
+ * left its stop and is on its way to the next one, or out.
+ */
+static void detach_thread(struct tracee *tracee, struct thread *thread, int signal)
+{
+	int status;
+
+	/* A first thread that has ended waits for the others; its end is the program's. */
+	if (thread->exiting && thread->tid == tracee->pid)
+		return;
 	if (signal && thread->info_stale)
 		ptrace(PTRACE_SETSIGINFO, thread->tid, 0, &thread->info);
-	ptrace(PTRACE_DETACH, thread->tid, 0, signal);
+	while (ptrace(PTRACE_DETACH, thread->tid, 0, signal) && errno == ESRCH) {
+		pid_t tid = waitpid(thread->tid, &status, __WALL);
+
+		if (tid < 0 && errno == EINTR)
+			continue;
+		if (tid < 0)
+			return;
+		if (!WIFSTOPPED(status)) {
+			ended(tracee, tid, status);
+			return;
+		}
+		signal = 0;
+	}
 }
 
 /* Stops that were seen but not acted upon: a signal must still reach its thread. */
@@ -195,14 +224,11 @@ static void detach_queued(struct tracee *tracee)
 			     WSTOPSIG(stop->status) != (SIGTRAP | 0x80);
 
 		if (!stopped) {
-			if (stop->tid == tracee->pid) {
-				tracee->gone = true;
-				tracee->exit_status = stop->status;
-			}
+			ended(tracee, stop->tid, stop->status);
 			continue;
 		}
 		if (thread) {
-			detach_thread(thread, plain ? thread->info.si_signo : 0);
+			detach_thread(tracee, thread, plain ? thread->info.si_signo : 0);
 		} else {
 			breakpoints_restore_in(tracee, stop->tid);
 			ptrace(PTRACE_DETACH, stop->tid, 0, 0);
@@ -259,7 +285,7 @@ void tracee_detach(struct tracee *tracee)
 	for (size_t i = 0; i < tracee->threads.length; i++) {
 		thread = tracee->threads.items[i];
 		if (!thread->queued)
-			detach_thread(thread, 0);
+			detach_thread(tracee, thread, 0);
 	}
 	detach_queued(tracee);
 	while (tracee->threads.length)
@@ -282,14 +308,15 @@ void tracee_kill(struct tracee *tracee)
 void tracee_await_exit(struct tracee *tracee)
 {
 	while (!tracee->gone && tracee->child) {
-		pid_t pid = waitpid(tracee->pid, &tracee->exit_status, 0);
+		int status;
+		pid_t pid = waitpid(tracee->pid, &status, 0);
 
 		if (pid < 0 && errno == EINTR) {
 			if (interrupt_signal() && !interrupt_from_terminal())
 				return;
 			continue;
 		}
-		tracee->gone = true;
+		ended(tracee, tracee->pid, pid < 0 ? 0 : status);
 	}
 }
 

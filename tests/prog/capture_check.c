@@ -83,7 +83,7 @@ static int compare(const void *a, const void *b)
 }
 
 static void check_page(const struct core *entry, const struct core *end, uint64_t address,
-		       uint64_t first, uint64_t last)
+		       uint64_t first, uint64_t last, int written)
 {
 	uint64_t *before = at(entry, address), *after = at(end, address);
 
@@ -96,7 +96,9 @@ static void check_page(const struct core *entry, const struct core *end, uint64_
 		wrong(address, "missing in the end");
 	else if (after && *after != last)
 		wrong(address, "wrong content at the end");
-	if (after && first == last)
+	if (!after && written)
+		wrong(address, "written but not in the end");
+	if (after && first == last && !written)
 		wrong(address, "in the end but not changed");
 }
 
@@ -115,7 +117,7 @@ int main(int argc, char **argv)
 			   names[arrays]) == 3)
 			arrays++;
 		else if (sscanf(line, "page %lx %lx %lx", &a, &b, &c) == 3)
-			check_page(&entry, &end, a, b, c);
+			check_page(&entry, &end, a, b, c, strchr(line, 'w') != NULL);
 	}
 	qsort(touched, pages, sizeof(*touched), compare);
 	for (size_t i = 0; i < entry.count; i++) {
