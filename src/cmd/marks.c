@@ -6,12 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "cmd/object.h"
 #include "elf/loops.h"
 #include "elf/marks.h"
 #include "elf/resolve.h"
@@ -191,25 +191,6 @@ static int print_resolved(const struct resolved *resolved, const struct options 
 	return err;
 }
 
-/* A program is found as the shell finds it. */
-static char *find_object(const char *name)
-{
-	const char *path = getenv("PATH");
-
-	if (strchr(name, '/') || !access(name, F_OK))
-		return xstrdup(name);
-	while (path && *path) {
-		size_t length = strcspn(path, ":");
-		char *file = xasprintf("%.*s/%s", (int)length, path, name);
-
-		if (!access(file, X_OK))
-			return file;
-		free(file);
-		path += length + (path[length] != '\0');
-	}
-	return xstrdup(name);
-}
-
 /* Symbols are in order of their addresses; of aliases the first is taken. */
 static int print_all(const struct image *image)
 {
@@ -240,7 +221,7 @@ static int print_all(const struct image *image)
 
 static int find_all(const char *object)
 {
-	cleanup_free char *path = find_object(object);
+	cleanup_free char *path = object_find(object);
 	cleanup_image struct image image = { 0 };
 	int err = image_open(path, &image);
 
@@ -250,7 +231,7 @@ static int find_all(const char *object)
 static int find_marks(const char *object, const char *function, const struct options *options)
 {
 	const struct resolve_options how = { .inlined = options->inlined };
-	cleanup_free char *path = find_object(object);
+	cleanup_free char *path = object_find(object);
 	cleanup_resolved struct resolved resolved = { 0 };
 	cleanup_image struct image image = { 0 };
 	int err = image_open(path, &image);

@@ -78,7 +78,10 @@ void dynamic_read(const struct image *image, struct dynamic *dynamic)
 		else if (entry.d_tag == DT_RUNPATH)
 			dynamic->runpath = text;
 	}
-	dynamic->nodeflib = find_tag(entries, count, DT_FLAGS_1, &flags) && flags & DF_1_NODEFLIB;
+	if (find_tag(entries, count, DT_FLAGS_1, &flags)) {
+		dynamic->nodeflib = flags & DF_1_NODEFLIB;
+		dynamic->pie = flags & DF_1_PIE;
+	}
 }
 
 void dynamic_release(struct dynamic *dynamic)

@@ -10,6 +10,7 @@ struct dynamic {
 	struct strvec needed;
 	const char *soname, *rpath, *runpath;
 	bool nodeflib; /* DF_1_NODEFLIB: not in the cache and system directories */
+	bool pie;      /* DF_1_PIE: a program, although it can be loaded anywhere */
 };
 
 /* Empty for a static program. */
