@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/marks.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
@@ -139,12 +140,12 @@ static int resolve_function(struct tracee *tracee, struct thread *thread,
 	return 0;
 }
 
-static bool in_segments(const struct image *image, uint64_t address)
+static bool in_code(const struct image *image, uint64_t address)
 {
 	for (size_t i = 0; i < image->segments.length; i++) {
 		const struct image_segment *segment = &image->segments.items[i];
 
-		if (address >= segment->address &&
+		if (segment->flags & PF_X && address >= segment->address &&
 		    address - segment->address < segment->memory_size)
 			return true;
 	}
@@ -159,12 +160,12 @@ static int resolve_address(struct module *module, uint64_t address, const char *
 
 	if (!image)
 		return module->open_error;
-	if (in_segments(image, address))
+	if (in_code(image, address))
 		address += module->bias;
-	else if (!in_segments(image, address - module->bias))
+	else if (!in_code(image, address - module->bias))
 		return err_set(CHOP_USAGE, EINVAL,
 			       "the %s 0x%" PRIx64
-			       " is not an address of %s (-module chooses another)",
+			       " is not in the code of %s (-module chooses another)",
 			       what, address, module->path);
 	*vec_push(out) = address;
 	return 0;

@@ -196,8 +196,10 @@ static void on_exiting(void *context, struct thread *thread)
 static int enter(struct passage *run)
 {
 	struct backend *backend = run->region->backend;
-	int error = read_entry(run);
+	int error = inject_check(run->owner);
 
+	if (!error)
+		error = read_entry(run);
 	if (!error)
 		error = read_ends(run);
 	if (error)

@@ -10,7 +10,9 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
@@ -26,6 +28,34 @@ struct errand {
 	bool send_stop;	 /* a SIGSTOP came meanwhile */
 };
 
+static void set_filter(const struct thread *thread, bool suspended)
+{
+	if (thread->filtered)
+		ptrace(PTRACE_SETOPTIONS, thread->tid, 0,
+		       TRACE_OPTIONS | (suspended ? PTRACE_O_SUSPEND_SECCOMP : 0));
+}
+
+int inject_check(struct thread *thread)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/status", thread->tid);
+	cleanup_buf struct buf text = { 0 };
+	const char *mode;
+
+	if (io_read_file(path, &text))
+		return err_set(CHOP_DIFFERS, ESRCH, "the program ended");
+	mode = strstr(buf_text(&text), "\nSeccomp:");
+	if (!mode || !strtoul(mode + strlen("\nSeccomp:"), NULL, 10))
+		return 0;
+	thread->filtered = true;
+	if (!ptrace(PTRACE_SETOPTIONS, thread->tid, 0, TRACE_OPTIONS | PTRACE_O_SUSPEND_SECCOMP)) {
+		set_filter(thread, false);
+		return 0;
+	}
+	return err_set(CHOP_MISSING, EPERM,
+		       "the program has seccomp filters, and suspending them while we make calls "
+		       "in it takes CAP_SYS_ADMIN: run as root");
+}
+
 static int errand_begin(struct thread *thread, struct errand *errand)
 {
 	*errand = (struct errand){ .info = thread->info, .stop_again = thread->group_stopped };
@@ -33,6 +63,7 @@ static int errand_begin(struct thread *thread, struct errand *errand)
 	    thread_set_mask(thread, errand->mask | SIGNALS_ASYNCHRONOUS))
 		return -ESRCH;
 	thread->group_stopped = false;
+	set_filter(thread, true);
 	return 0;
 }
 
@@ -40,6 +71,7 @@ static int errand_end(const struct tracee *tracee, struct thread *thread, struct
 {
 	int error = 0;
 
+	set_filter(thread, false);
 	if (thread_set_regs(thread, &errand->regs) || thread_set_mask(thread, errand->mask))
 		error = -ESRCH;
 	thread->info = errand->info;

@@ -30,6 +30,11 @@ struct entry_vec VEC_BODY(struct arch_entry);
  */
 int inject_open(struct tracee *tracee, struct thread *thread);
 void inject_close(struct tracee *tracee, struct thread *thread);
+/*
+ * Before the first call in a thread since the program ran: seccomp filters of its own
+ * could kill it for ours. 0, or -EPERM with a message when they cannot be suspended.
+ */
+int inject_check(struct thread *thread);
 /* Address of the buffer in the traced program. */
 uint64_t inject_buffer(const struct tracee *tracee);
 

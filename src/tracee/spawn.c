@@ -21,10 +21,6 @@
 #include "tracee/threads.h"
 #include "tracee/wait.h"
 
-#define TRACE_OPTIONS                                                                           \
-	(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
-	 PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT)
-
 static void run_child(const struct spawn_options *options, int go, int failed)
 {
 	int error;
@@ -194,7 +190,7 @@ static void detach_thread(struct tracee *tracee, struct thread *thread, int sign
 	int status;
 
 	/* A first thread that has ended waits for the others; its end is the program's. */
-	if (thread->exiting && thread->tid == tracee->pid)
+	if (thread->exiting && !thread->stopped && thread->tid == tracee->pid)
 		return;
 	if (signal && thread->info_stale)
 		ptrace(PTRACE_SETSIGINFO, thread->tid, 0, &thread->info);
@@ -280,7 +276,7 @@ void tracee_detach(struct tracee *tracee)
 	if (any_suspended(tracee))
 		finish_vforks(tracee);
 	thread = errand_thread(tracee);
-	if (thread)
+	if (thread && !inject_check(thread))
 		inject_close(tracee, thread);
 	for (size_t i = 0; i < tracee->threads.length; i++) {
 		thread = tracee->threads.items[i];

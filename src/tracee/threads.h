@@ -5,6 +5,11 @@
 
 #include "tracee/tracee.h"
 
+/* PTRACE_O_ options of all threads. */
+#define TRACE_OPTIONS                                                                           \
+	(PTRACE_O_EXITKILL | PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | \
+	 PTRACE_O_TRACEVFORK | PTRACE_O_TRACEVFORKDONE | PTRACE_O_TRACEEXEC | PTRACE_O_TRACEEXIT)
+
 #define SIGNAL_BIT(n) ((uint64_t)1 << ((n)-1))
 /* Signals an instruction can cause: blocked, they would kill. */
 #define SIGNALS_SYNCHRONOUS                                                                   \

@@ -50,6 +50,7 @@ struct thread {
 	bool exiting;	    /* past PTRACE_EVENT_EXIT: runs no more code of the program */
 	bool group_stopped; /* the stop is a job-control one */
 	bool stop_wanted;   /* thread_interrupt was called */
+	bool filtered;	    /* has seccomp filters: suspended while we make calls in it */
 	bool info_stale;    /* calls were injected since `info` was read */
 	bool again;	    /* the next hit at again_pc with again_sp was counted before */
 	uint64_t again_pc, again_sp;
