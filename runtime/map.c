@@ -182,6 +182,18 @@ const struct snippet_run *run_at(uint64_t address)
 	return NULL;
 }
 
+bool run_near(uint64_t start, uint64_t size)
+{
+	uint64_t count;
+	const struct snippet_run *runs = table(SNIPPET_RUNS, &count);
+
+	for (uint64_t i = 0; i < count; i++) {
+		if (runs[i].address < start + size && start < runs[i].address + runs[i].length)
+			return true;
+	}
+	return false;
+}
+
 /* A page of anonymous memory is resident once it was read or written. */
 static uint64_t first_resident(uint64_t start, uint64_t end)
 {

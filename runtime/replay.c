@@ -30,6 +30,31 @@ static const char *call_name(uint64_t number)
 	return number || !*at ? "unknown" : at;
 }
 
+/* What a call did to captured pages stays done: they cannot be what they were again. */
+static bool changes_captured(const struct chop_event *event)
+{
+	return (event->flags & CHOP_EVENT_EXECUTE) &&
+	       (event->number == __NR_munmap || event->number == __NR_mprotect ||
+		event->number == __NR_mmap || event->extra[0]) &&
+	       event->number != __NR_brk && event->number != __NR_shmat &&
+	       run_near(event->args[0], event->args[1]);
+}
+
+static void check_repeatable(void)
+{
+	struct chop_event_parts parts;
+	const struct chop_event *event;
+	uint64_t offset = 0;
+
+	while ((event = chop_event_next(calls.payload, calls.size, &offset, &parts))) {
+		if (changes_captured(event))
+			die(CHOP_MISSING,
+			    "--iterations: the region changes its own mappings (%s at "
+			    "%a) and cannot be repeated",
+			    call_name((uint64_t)event->number), event->ip);
+	}
+}
+
 void prepare_calls(void)
 {
 	struct chop_event_parts parts;
@@ -40,6 +65,8 @@ void prepare_calls(void)
 		calls.total++;
 	if (offset != calls.size)
 		die(CHOP_USAGE, "this snippet is damaged: its log of system calls has no end");
+	if (rt.options.iterations > 1)
+		check_repeatable();
 }
 
 bool has_calls(void)

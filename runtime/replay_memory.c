@@ -63,12 +63,51 @@ static void map_filled(const struct chop_event *event, const uint8_t *writes, ui
 		sys_mprotect(start, page_up(size), protection);
 }
 
+/* Memory that the kernel cannot move in one piece: what was captured of it lies in runs. */
+static void copy_runs(uint64_t from, uint64_t size, uint64_t to)
+{
+	uint64_t count;
+	const struct snippet_run *runs = table(SNIPPET_RUNS, &count);
+
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t start = runs[i].address, end = start + runs[i].length;
+
+		start = start < from ? from : start;
+		end = end > from + size ? from + size : end;
+		if (start < end)
+			memcpy((void *)(to + (start - from)), (const void *)start, end - start);
+	}
+}
+
+/* Memory of entry: new memory with its contents, which are put aside first. */
+static void move_captured(const struct chop_event *event)
+{
+	const uint64_t *args = event->args;
+	uint64_t from = args[0], to = (uint64_t)event->result, new_size = page_up(args[2]);
+	uint64_t size = page_up(args[1]) < new_size ? page_up(args[1]) : new_size;
+	uint64_t aside = sys_mmap(0, new_size, PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if ((int64_t)aside < 0)
+		cannot(event, to, new_size);
+	copy_runs(from, size, aside);
+	sys_call(__NR_munmap, from, page_up(args[1]), 0, 0, 0, 0);
+	map_fresh(event, to, to + new_size, (uint32_t)event->extra[1] | PROT_WRITE);
+	memcpy((void *)to, (const void *)aside, size);
+	sys_mprotect(to, new_size, (uint32_t)event->extra[1]);
+	sys_call(__NR_munmap, aside, new_size, 0, 0, 0, 0);
+}
+
 static void move(const struct chop_event *event)
 {
 	const uint64_t *args = event->args;
 	uint64_t to = (uint64_t)event->result, flags = args[3];
 	long got;
 
+	if (event->extra[0]) {
+		move_captured(event);
+		return;
+	}
 	flags &= MREMAP_DONTUNMAP;
 	if (to != args[0])
 		flags |= MREMAP_MAYMOVE | MREMAP_FIXED;
@@ -76,6 +115,42 @@ static void move(const struct chop_event *event)
 	if (got != (long)to)
 		cannot(event, to, args[2]);
 	remember(to, to + page_up(args[2]));
+}
+
+/* Where not all is mapped the kernel stops at the first hole: piece by piece. */
+static void protect(uint64_t start, uint64_t size, uint32_t protection)
+{
+	uint64_t count, end = start + page_up(size);
+	const struct snippet_run *runs = table(SNIPPET_RUNS, &count);
+
+	if (!sys_mprotect(start, end - start, protection))
+		return;
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t from = runs[i].address, to = from + runs[i].length;
+
+		from = from < start ? start : from;
+		to = to > end ? end : to;
+		if (from < to)
+			sys_mprotect(from, to - from, protection);
+	}
+	for (uint64_t i = 0; i < mapped_count; i++) {
+		uint64_t from = mapped[i].start < start ? start : mapped[i].start;
+		uint64_t to = mapped[i].end > end ? end : mapped[i].end;
+
+		if (from < to)
+			sys_mprotect(from, to - from, protection);
+	}
+}
+
+/* Anonymous memory of entry is a file's here: dropping its pages would bring that back. */
+static void drop(const struct chop_event *event)
+{
+	uint64_t start = event->args[0];
+
+	if (event->extra[0] == CHOP_MEMORY_ANONYMOUS)
+		map_fresh(event, start, start + page_up(event->args[1]), (uint32_t)event->extra[1]);
+	else
+		sys_call(__NR_madvise, start, event->args[1], event->args[2], 0, 0, 0);
 }
 
 static void move_heap_end(const struct chop_event *event)
@@ -108,12 +183,14 @@ void remap(const struct chop_event *event, const uint8_t *writes)
 		move_heap_end(event);
 		break;
 	case __NR_munmap:
-	case __NR_madvise:
-	case __NR_mprotect:
-		sys_call(event->number, args[0], args[1], args[2], 0, 0, 0);
+		sys_call(__NR_munmap, args[0], args[1], 0, 0, 0, 0);
 		break;
+	case __NR_madvise:
+		drop(event);
+		break;
+	case __NR_mprotect:
 	case __NR_pkey_mprotect:
-		sys_mprotect(args[0], args[1], (uint32_t)args[2]);
+		protect(args[0], args[1], (uint32_t)args[2]);
 		break;
 	default:
 		/* The thread's own state: a segment base, say. */

@@ -106,6 +106,8 @@ void *take_memory(uint64_t size, const char *what);
 uint64_t touched_gap(void);
 /* The run that holds an address, or NULL. */
 const struct snippet_run *run_at(uint64_t address);
+/* Whether a captured page lies in a range. */
+bool run_near(uint64_t start, uint64_t size);
 
 /* -- signal.c ---------------------------------------------------------------------- */
 

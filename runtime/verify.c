@@ -36,24 +36,42 @@ static const struct snippet_change *change_of(struct walk *walk, uint64_t page)
 	return NULL;
 }
 
-/* The page itself, or a copy with the masked bytes zero. */
+/* The first mask that ends behind an address; *end is behind the last one. */
+static const struct snippet_mask *masks_from(uint64_t address, const struct snippet_mask **end)
+{
+	uint64_t low = 0, high;
+	const struct snippet_mask *masks = table(SNIPPET_MASKS, &high);
+
+	*end = masks + high;
+	while (low < high) {
+		uint64_t middle = (low + high) / 2;
+
+		if (masks[middle].address + masks[middle].length <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return masks + low;
+}
+
+/*
+ * The page itself, or a copy with the masked bytes zero. A page that is masked as a whole
+ * need not be there.
+ */
 static const uint8_t *apply_masks(const uint8_t *content, uint64_t page)
 {
-	uint64_t count;
-	const struct snippet_mask *masks = table(SNIPPET_MASKS, &count);
+	const struct snippet_mask *end, *mask = masks_from(page, &end);
 	const uint8_t *result = content;
 
-	for (uint64_t i = 0; i < count; i++) {
-		uint64_t start = masks[i].address, end = start + masks[i].length;
+	for (; mask < end && mask->address < page + CHOP_PAGE_SIZE; mask++) {
+		uint64_t from = mask->address, to = mask->address + mask->length;
 
-		if (end <= page || start >= page + CHOP_PAGE_SIZE)
-			continue;
-		start = start < page ? page : start;
-		end = end > page + CHOP_PAGE_SIZE ? page + CHOP_PAGE_SIZE : end;
-		if (result == content)
+		from = from < page ? page : from;
+		to = to > page + CHOP_PAGE_SIZE ? page + CHOP_PAGE_SIZE : to;
+		if (result == content && to - from < CHOP_PAGE_SIZE)
 			memcpy(masked, content, CHOP_PAGE_SIZE);
 		result = masked;
-		memset(masked + (start - page), 0, end - start);
+		memset(masked + (from - page), 0, to - from);
 	}
 	return result;
 }
@@ -245,14 +263,12 @@ static uint64_t compare_gaps(void)
 static noreturn void say_equal(void)
 {
 	const struct snippet_header *header = rt.header;
-	uint64_t changed;
 	int error = 0;
 
-	table(SNIPPET_CHANGED, &changed);
 	if (!rt.options.quiet)
 		error = say(STDOUT, "equal: %s invocation %u, registers and %u pages (%u changed)",
 			    string_at(header->function), header->invocation, header->pages,
-			    changed);
+			    header->changed);
 	if (!error)
 		say_times();
 	if (error && error != -32 /* EPIPE */)

@@ -25,6 +25,8 @@ TEST_TMP=$(mktemp -d "${TMPDIR:-/tmp}/chop-test.XXXXXX") || exit 1
 trap 'cd / && rm -rf "$TEST_TMP"' EXIT
 # Output of the last expect_status, of the program alone and of the program under chop.
 OUT=$TEST_TMP/.stdout ERR=$TEST_TMP/.stderr
+# For tests that become another user.
+chmod 755 "$TEST_TMP"
 mkdir "$TEST_TMP/cwd" && cd "$TEST_TMP/cwd" || exit 1
 
 fail() { # MESSAGE...

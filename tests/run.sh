@@ -22,6 +22,7 @@ export TOP BUILD
 export CHOP=$BUILD/chop PROG=$BUILD/tests/prog TESTS=$TOP/tests LC_ALL=C
 unset MAKEFLAGS MAKELEVEL MFLAGS DEBUGINFOD_URLS
 work=$(mktemp -d "${TMPDIR:-/tmp}/chop-tests.XXXXXX") || exit 2
+chmod 755 "$work" # for tests that become another user
 trap 'rm -rf "$work"' EXIT
 trap 'stop_all; exit 130' INT TERM
 

@@ -47,6 +47,7 @@ enum chop_page_property {
 	CHOP_PAGE_SHARED = 1 << 0,  /* of a MAP_SHARED mapping */
 	CHOP_PAGE_SUPPORT = 1 << 1, /* not touched: there so that debuggers find modules */
 	CHOP_PAGE_ALWAYS = 1 << 2,  /* not known whether it was touched */
+	CHOP_PAGE_GONE = 1 << 3,    /* unmapped or replaced by the region: nothing at the end */
 };
 
 struct chop_page_range {

@@ -95,7 +95,8 @@ struct snippet_header {
 	uint64_t invocation;
 	uint32_t capture, function, module, program, tool, reserved0;
 	struct snippet_table tables[SNIPPET_TABLES];
-	uint64_t reserved[16];
+	uint64_t changed; /* pages whose contents differ in the end */
+	uint64_t reserved[15];
 };
 
 enum snippet_run_kind {

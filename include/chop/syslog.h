@@ -55,6 +55,8 @@ enum chop_event_flag {
 	CHOP_EVENT_TRACKED = 1 << 3,
 };
 
+enum chop_event_memory { CHOP_MEMORY_ANONYMOUS = 1, CHOP_MEMORY_FILE = 2 };
+
 struct chop_event {
 	uint32_t size;	     /* of the whole record, a multiple of 8 */
 	uint16_t kind;	     /* enum chop_event_kind */
@@ -69,7 +71,8 @@ struct chop_event {
 	uint32_t writes;
 	/*
 	 * What a replay needs beyond arguments and result. brk: page-aligned end of the heap
-	 * before and after; shmat: bytes attached.
+	 * before and after; shmat: bytes attached; madvise and mremap of memory that was
+	 * there at entry: enum chop_event_memory and its protection.
 	 */
 	uint64_t extra[2];
 };

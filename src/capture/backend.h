@@ -37,6 +37,16 @@ struct backend_ops {
 	int (*snapshot)(struct backend *backend);
 	int (*changes)(struct backend *backend, backend_change_fn *change, void *context);
 	/*
+	 * The owner is about to change what is mapped in [start, end): have its true memory
+	 * there; with `moves` its contents will go to another address, and are recorded now.
+	 * It is at a stop where it can make calls, other threads stand still. After
+	 * the call, settle: the memory of entry is `gone` from there, or (the call failed,
+	 * or changed only protections) still is there. 0 or -errno with a message.
+	 */
+	int (*release)(struct backend *backend, struct thread *owner, uint64_t start, uint64_t end,
+		       bool moves);
+	int (*settle)(struct backend *backend, uint64_t start, uint64_t end, bool gone);
+	/*
 	 * Put the program's memory back as it was; with `keep`, complete capture->pages
 	 * (not sorted) first. The owner is at a stop where it can make calls. 0 or -errno.
 	 */

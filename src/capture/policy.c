@@ -65,9 +65,7 @@ static enum call_policy policy_of_clone(uint64_t flags, const char **reason)
 /* Advice that only changes what the kernel expects, not what memory holds. */
 static enum call_policy policy_of_advice(uint64_t advice)
 {
-	return advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_REMOVE
-		       ? POLICY_EXECUTE
-		       : POLICY_RECORD;
+	return advice == MADV_DONTNEED || advice == MADV_REMOVE ? POLICY_EXECUTE : POLICY_RECORD;
 }
 
 enum call_policy policy_of(long number, const uint64_t args[6], const char **reason)
@@ -101,7 +99,8 @@ static uint64_t page_up(uint64_t address)
 
 static unsigned int one(struct call_change *change, uint64_t start, uint64_t size)
 {
-	*change = (struct call_change){ start & -(uint64_t)CHOP_PAGE_SIZE, page_up(start + size) };
+	*change = (struct call_change){ start & -(uint64_t)CHOP_PAGE_SIZE, page_up(start + size),
+					false };
 	return change->end > change->start;
 }
 
@@ -126,6 +125,7 @@ unsigned int policy_changes(long number, const uint64_t args[6], uint64_t heap_e
 								   : 0;
 	case SYS_mremap:
 		count = one(changes, args[0], args[1]);
+		changes[0].moves = true;
 		if (args[3] & MREMAP_FIXED)
 			count += one(changes + count, args[4], args[2]);
 		return count;
@@ -134,7 +134,7 @@ unsigned int policy_changes(long number, const uint64_t args[6], uint64_t heap_e
 						     : 0;
 	case SYS_mlockall:
 	case SYS_munlockall:
-		changes[0] = (struct call_change){ 0, UINT64_MAX };
+		changes[0] = (struct call_change){ 0, -(uint64_t)CHOP_PAGE_SIZE, false };
 		return 1;
 	case SYS_shmdt:
 		return one(changes, args[0], 1);

@@ -3,6 +3,7 @@
 #ifndef CAPTURE_POLICY_H
 #define CAPTURE_POLICY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum call_policy {
@@ -18,6 +19,7 @@ enum call_policy policy_of(long number, const uint64_t args[6], const char **rea
 /* Address ranges a call changes the mappings or the backing of; at most two. */
 struct call_change {
 	uint64_t start, end;
+	bool moves; /* its contents go to another address */
 };
 unsigned int policy_changes(long number, const uint64_t args[6], uint64_t heap_end,
 			    struct call_change changes[2]);

@@ -48,7 +48,7 @@ void recorder_begin(struct recorder *recorder, struct tracee *tracee, struct bac
 	}
 }
 
-void recorder_release(struct recorder *recorder)
+void recorder_finish(struct recorder *recorder)
 {
 	vec_release(&recorder->fresh);
 	if (recorder->open)
@@ -75,23 +75,40 @@ static bool overlaps(uint64_t start, uint64_t end, uint64_t other_start, uint64_
 	return start < other_end && other_start < end;
 }
 
-/* Memory the program had when the region began must stay where we keep it. */
-static bool changes_entry_memory(const struct recorder *recorder)
+static bool was_mapped(const struct recorder *recorder, const struct call_change *change)
+{
+	for (size_t i = 0; i < recorder->capture->maps.length; i++) {
+		const struct capture_mapping *mapping = &recorder->capture->maps.items[i];
+
+		if (overlaps(change->start, change->end, mapping->start, mapping->end))
+			return true;
+	}
+	return false;
+}
+
+/* Changes of memory the program had when the region began: it is not where it seems. */
+static void find_changes(struct recorder *recorder)
 {
 	struct call_change changes[2];
 	unsigned int count = policy_changes(recorder->call.number, recorder->call.args,
 					    recorder->heap_end, changes);
 
+	recorder->change_count = 0;
 	for (unsigned int i = 0; i < count; i++) {
-		for (size_t j = 0; j < recorder->capture->maps.length; j++) {
-			const struct capture_mapping *mapping = &recorder->capture->maps.items[j];
-
-			if (overlaps(changes[i].start, changes[i].end, mapping->start,
-				     mapping->end))
-				return true;
-		}
+		if (was_mapped(recorder, &changes[i]))
+			recorder->changes[recorder->change_count++] = changes[i];
 	}
-	return false;
+}
+
+int recorder_release(struct recorder *recorder)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; i < recorder->change_count && !error; i++)
+		error = recorder->backend->ops->release(
+			recorder->backend, recorder->owner, recorder->changes[i].start,
+			recorder->changes[i].end, recorder->changes[i].moves);
+	return error;
 }
 
 /* -- memory ------------------------------------------------------------------------------- */
@@ -259,8 +276,7 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 	policy = policy_of(call.number, call.args, &reason);
 	if (policy == POLICY_REFUSE)
 		return refuse(recorder, reason);
-	if (changes_entry_memory(recorder))
-		return refuse(recorder, "it changes memory that was there when the region began");
+	find_changes(recorder);
 	open_record(recorder, policy);
 	call_enter(&recorder->call, read_memory, recorder);
 	error = call_inputs(&recorder->call, read_memory, add_input, recorder);
@@ -333,10 +349,57 @@ static void record_heap(struct recorder *recorder)
 	recorder->heap_end = end;
 }
 
+static uint32_t protection_of(const struct recorder *recorder, uint64_t address)
+{
+	const struct capture_mapping *mapping = capture_mapping_at(recorder->capture, address);
+	uint32_t flags = mapping ? mapping->flags : 0;
+
+	return (flags & PAGE_READ ? PROT_READ : 0) | (flags & PAGE_WRITE ? PROT_WRITE : 0) |
+	       (flags & PAGE_EXECUTE ? PROT_EXEC : 0);
+}
+
+/* A replay has a file where the original had anonymous memory. */
+static void record_entry_memory(struct recorder *recorder)
+{
+	uint64_t address = recorder->call.args[0];
+	const struct capture_mapping *mapping = capture_mapping_at(recorder->capture, address);
+	struct chop_event *event = syslog_event(log_of(recorder));
+
+	if (!recorder->change_count || !mapping)
+		return;
+	event->extra[0] = mapping->path[0] == '/' ? CHOP_MEMORY_FILE : CHOP_MEMORY_ANONYMOUS;
+	event->extra[1] = protection_of(recorder, address);
+}
+
+static bool failed(const struct recorder *recorder)
+{
+	return recorder->call.result < 0 && recorder->call.result > -4096;
+}
+
+/* What was there at entry is gone after these. */
+static bool takes_away(long number)
+{
+	return number == SYS_munmap || number == SYS_mmap || number == SYS_mremap ||
+	       number == SYS_brk || number == SYS_shmdt || number == SYS_madvise;
+}
+
+static int settle(struct recorder *recorder)
+{
+	bool gone = !failed(recorder) && takes_away(recorder->call.number);
+	int error = 0;
+
+	for (unsigned int i = 0; i < recorder->change_count && !error; i++)
+		error = recorder->backend->ops->settle(recorder->backend,
+						       recorder->changes[i].start,
+						       recorder->changes[i].end, gone);
+	recorder->change_count = 0;
+	return error;
+}
+
 /* What a replay must know of a call that it makes again. */
 static int record_execution(struct recorder *recorder)
 {
-	if (recorder->call.result < 0 && recorder->call.result > -4096)
+	if (failed(recorder))
 		return 0;
 	switch (recorder->call.number) {
 	case SYS_mmap:
@@ -345,6 +408,10 @@ static int record_execution(struct recorder *recorder)
 		return record_attach(recorder);
 	case SYS_brk:
 		record_heap(recorder);
+		return 0;
+	case SYS_madvise:
+	case SYS_mremap:
+		record_entry_memory(recorder);
 		return 0;
 	default:
 		return 0;
@@ -376,6 +443,8 @@ int recorder_exit(struct recorder *recorder, const struct chop_regs *regs)
 	}
 	if (error >= 0)
 		error = record_execution(recorder);
+	if (error >= 0)
+		error = settle(recorder);
 	if (error < 0)
 		return out_of_memory(error);
 	syslog_end(log);

@@ -13,6 +13,7 @@
 
 #include "arch/calls.h"
 #include "capture/backend.h"
+#include "capture/policy.h"
 
 struct recorder {
 	struct tracee *tracee;
@@ -23,18 +24,20 @@ struct recorder {
 	struct call_instance call; /* the one being made */
 	struct call_shape shape;
 	uint64_t ip;
-	uint64_t new_mask;   /* rt_sigprocmask: when it succeeds */
-	uint64_t heap_end;   /* page-aligned end of the heap; 0 when not known */
-	struct u64vec fresh; /* pairs: memory mapped since entry */
-	bool open;	     /* a record is being built */
-	bool restarting;     /* the call was interrupted and will be made again */
-	bool compared;	     /* a snapshot was taken: compare at the exit */
-	bool ended;	     /* the region ends in this call */
+	uint64_t new_mask;	       /* rt_sigprocmask: when it succeeds */
+	uint64_t heap_end;	       /* page-aligned end of the heap; 0 when not known */
+	struct u64vec fresh;	       /* pairs: memory mapped since entry */
+	struct call_change changes[2]; /* of memory that was there at entry */
+	unsigned int change_count;
+	bool open;	 /* a record is being built */
+	bool restarting; /* the call was interrupted and will be made again */
+	bool compared;	 /* a snapshot was taken: compare at the exit */
+	bool ended;	 /* the region ends in this call */
 };
 
 void recorder_begin(struct recorder *recorder, struct tracee *tracee, struct backend *backend,
 		    struct thread *owner, uint64_t *mask, struct capture *capture);
-void recorder_release(struct recorder *recorder);
+void recorder_finish(struct recorder *recorder);
 
 /*
  * At the entry stop of a call. 0: let it run, then call recorder_exit at its exit stop.
@@ -42,6 +45,11 @@ void recorder_release(struct recorder *recorder);
  * -errno with a message for calls that cannot be recorded.
  */
 int recorder_enter(struct recorder *recorder, const struct chop_regs *regs);
+/*
+ * When recorder->change_count is set, the call changes memory that was there at entry:
+ * cancel it, call this, and let the owner make it again (without recorder_enter).
+ */
+int recorder_release(struct recorder *recorder);
 int recorder_exit(struct recorder *recorder, const struct chop_regs *regs);
 
 /*

@@ -45,6 +45,7 @@ struct passage {
 	struct u64vec owed; /* pages the kernel needs if the program is killed */
 	bool armed;
 	bool called_vdso;
+	bool again;    /* the next call is the cancelled one */
 	bool released; /* other threads ran in between */
 };
 
@@ -285,6 +286,10 @@ static int on_call_entry(struct passage *run, bool *ended)
 
 	if (thread_get_regs(run->owner, &regs))
 		return gone(run);
+	if (run->again) {
+		run->again = false;
+		return resume(run);
+	}
 	arch_get_call(&regs, &call);
 	/* The program must not see, or lose, the CPU we keep it on. */
 	if (call.number == SYS_sched_getaffinity || call.number == SYS_sched_setaffinity)
@@ -292,10 +297,15 @@ static int on_call_entry(struct passage *run, bool *ended)
 	error = recorder_enter(&run->recorder, &regs);
 	run->called_vdso |= run->recorder.ip >= run->region->vdso.start &&
 			    run->recorder.ip < run->region->vdso.end;
-	if (!error && !run->recorder.ended)
+	if (!error && !run->recorder.ended && !run->recorder.change_count)
 		return resume(run);
 	if (rewind_call(run, &regs))
 		return gone(run);
+	if (!error && !run->recorder.ended) {
+		run->again = true;
+		error = check_alive(recorder_release(&run->recorder));
+		return error ? error : resume(run);
+	}
 	*ended = !error;
 	run->capture->reached_end = run->recorder.ip;
 	return error;
@@ -494,7 +504,7 @@ static int leave(struct passage *run, int error)
 
 	run->tracee->exiting = NULL;
 	vec_release(&run->owed);
-	recorder_release(&run->recorder);
+	recorder_finish(&run->recorder);
 	if (!error)
 		error = read_end(run);
 	breakpoints_show(run->tracee, 0);

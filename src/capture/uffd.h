@@ -103,6 +103,8 @@ bool uffd_file_page(struct uffd *uffd, const struct uffd_range *range, uint64_t 
 		    uint8_t *content);
 /* Copy at entry what cannot be caught later: RANGE_COPIED, and shared files. */
 int uffd_copy_range(struct uffd *uffd, struct uffd_range *range);
+/* The same for what has no record yet. */
+int uffd_copy_rest(struct uffd *uffd, struct uffd_range *range);
 int uffd_copy_shared(struct uffd *uffd, struct uffd_range *range);
 /* Remember a shared page's content; find it again (NULL: it has not been written). */
 void uffd_shared_put(struct uffd *uffd, const struct uffd_range *range, uint64_t page,
@@ -115,7 +117,14 @@ int uffd_snapshot(struct backend *backend);
 int uffd_changes(struct backend *backend, backend_change_fn *change, void *context);
 void uffd_forget_copies(struct page_copies *copies);
 
+/* -- uffd_release.c: the region changes its address space -- */
+int uffd_release(struct backend *backend, struct thread *owner, uint64_t start, uint64_t end,
+		 bool moves);
+int uffd_settle(struct backend *backend, uint64_t start, uint64_t end, bool gone);
+
 /* -- uffd_home.c: the end -- */
+/* Complete the records of one range that is moved, zapped or shared. */
+int uffd_collect_range(struct uffd *uffd, struct uffd_range *range);
 /* Complete the records of all ranges, and put written pages where they belong. */
 int uffd_collect(struct uffd *uffd, bool keep);
 /* Move everything home. */

@@ -159,6 +159,12 @@ static void add_grown(struct uffd *uffd)
 	*vec_push(&uffd->ranges) = grown;
 }
 
+int uffd_collect_range(struct uffd *uffd, struct uffd_range *range)
+{
+	return uffd_each_page(uffd, range,
+			      range->kind == RANGE_MOVED ? collect_moved : collect_zapped);
+}
+
 int uffd_collect(struct uffd *uffd, bool keep)
 {
 	int first_error = 0;

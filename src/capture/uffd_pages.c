@@ -196,3 +196,15 @@ int uffd_copy_range(struct uffd *uffd, struct uffd_range *range)
 	range->copied = true;
 	return uffd_each_page(uffd, range, copy_page);
 }
+
+static int copy_unrecorded(struct uffd *uffd, struct uffd_range *range, uint64_t page,
+			   uint64_t categories)
+{
+	return pagelog_has(&uffd->log, page) ? 0 : copy_page(uffd, range, page, categories);
+}
+
+int uffd_copy_rest(struct uffd *uffd, struct uffd_range *range)
+{
+	range->copied = true;
+	return uffd_each_page(uffd, range, copy_unrecorded);
+}

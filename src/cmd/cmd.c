@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -26,6 +27,37 @@ bool cmd_parse(const struct opt_spec *spec, int argc, char **argv, void *options
 	}
 	*status = -EINVAL;
 	return false;
+}
+
+static void add_quoted(struct buf *out, const char *word)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789_-+=:,./@%^";
+
+	if (*word && strspn(word, plain) == strlen(word)) {
+		buf_add_text(out, word);
+		return;
+	}
+	buf_add_char(out, '\'');
+	for (; *word; word++) {
+		if (*word == '\'')
+			buf_add_text(out, "'\\''");
+		else
+			buf_add_char(out, *word);
+	}
+	buf_add_char(out, '\'');
+}
+
+char *cmd_line(int argc, char **argv)
+{
+	struct buf line = { 0 };
+
+	buf_add_text(&line, "chop");
+	for (int i = 0; i < argc; i++) {
+		buf_add_char(&line, ' ');
+		add_quoted(&line, argv[i]);
+	}
+	return buf_detach(&line);
 }
 
 int cmd_usage(const char *fmt, ...)

@@ -21,6 +21,9 @@
 bool cmd_parse(const struct opt_spec *spec, int argc, char **argv, void *options,
 	       struct strvec *rest, int *status);
 
+/* The command line as one would type it, quoted where a shell needs it; the caller frees. */
+char *cmd_line(int argc, char **argv);
+
 /* Record "expected ...; try chop NAME --help" style usage errors; returns -EINVAL. */
 int cmd_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

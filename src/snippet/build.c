@@ -57,6 +57,7 @@ static int plan(struct builder *b)
 		error = state_fill(b);
 	if (error)
 		return error;
+	b->header.changed = b->after_images;
 	features_find(b);
 	sections_number(b);
 	symbols_collect(b);
@@ -100,7 +101,7 @@ int snippet_write(const struct capture *capture, const struct snippet_options *o
 			.base = b.header.base,
 			.size = size,
 			.pages = b.header.pages,
-			.changed = b.changes.length,
+			.changed = b.after_images,
 			.runs = b.runs.length,
 			.symbols = b.symbols.length - b.runtime_symbols,
 			.features = b.header.tables[SNIPPET_FEATURES].count,

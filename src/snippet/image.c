@@ -85,21 +85,26 @@ static const uint8_t *with_breakpoints(const struct builder *b, uint64_t address
 
 /* -- masks -------------------------------------------------------------------------------- */
 
-static bool is_masked(const struct capture *capture, uint64_t page)
+/* The bytes of a page that are not compared; none when its length is 0. */
+static struct snippet_mask mask_of(const struct capture *capture, const struct capture_page *page)
 {
-	return capture->rseq_size && capture->rseq_address < page + CHOP_PAGE_SIZE &&
-	       capture->rseq_address + capture->rseq_size > page;
+	struct snippet_mask mask = { capture->rseq_address, capture->rseq_size };
+
+	if (page->flags & PAGE_GONE)
+		return (struct snippet_mask){ page->address, CHOP_PAGE_SIZE };
+	if (mask.address >= page->address + CHOP_PAGE_SIZE ||
+	    mask.address + mask.length <= page->address)
+		mask.length = 0;
+	return mask;
 }
 
-static uint64_t masked_hash(const struct capture *capture, uint64_t page, const uint8_t *content)
+static uint64_t masked_hash(const struct snippet_mask *mask, uint64_t page, const uint8_t *content)
 {
 	uint8_t copy[CHOP_PAGE_SIZE];
 
-	if (!is_masked(capture, page))
-		return chop_hash(content, CHOP_PAGE_SIZE, 0);
 	memcpy(copy, content, CHOP_PAGE_SIZE);
 	for (uint64_t i = 0; i < CHOP_PAGE_SIZE; i++) {
-		if (page + i - capture->rseq_address < capture->rseq_size)
+		if (page + i - mask->address < mask->length)
 			copy[i] = 0;
 	}
 	return chop_hash(copy, CHOP_PAGE_SIZE, 0);
@@ -114,18 +119,21 @@ static void plan_page(struct builder *b, const struct capture_page *page)
 	const uint8_t *before = with_breakpoints(b, page->address, page->before, before_copy);
 	const uint8_t *after = before;
 	uint64_t hash = chop_hash(before, CHOP_PAGE_SIZE, 0);
+	struct snippet_mask mask = mask_of(b->capture, page);
 	bool changed;
 
 	if (page->after)
 		after = with_breakpoints(b, page->address, page->after, after_copy);
 	changed = after != before && memcmp(before, after, CHOP_PAGE_SIZE);
 	buf_add(&b->tables[SNIPPET_HASHES], &hash, sizeof(hash));
-	if (!changed && !is_masked(b->capture, page->address))
+	if (mask.length)
+		buf_add(&b->tables[SNIPPET_MASKS], &mask, sizeof(mask));
+	if (!changed && !mask.length)
 		return;
 	/* Offsets follow when it is known where the images begin. */
 	*vec_push(&b->changes) = (struct snippet_change){
 		.address = page->address,
-		.hash = masked_hash(b->capture, page->address, after),
+		.hash = masked_hash(&mask, page->address, after),
 		.offset = changed ? b->header.pages + b->after_images++ : 0,
 	};
 }
@@ -133,7 +141,6 @@ static void plan_page(struct builder *b, const struct capture_page *page)
 int images_plan(struct builder *b)
 {
 	struct images images = { .builder = b };
-	struct snippet_mask mask = { b->capture->rseq_address, b->capture->rseq_size };
 	int error = plan_ends(&images);
 
 	buf_add(&b->tables[SNIPPET_ENDS], images.ends.items,
@@ -141,8 +148,6 @@ int images_plan(struct builder *b)
 	vec_release(&images.ends);
 	if (error)
 		return error;
-	if (mask.length)
-		buf_add(&b->tables[SNIPPET_MASKS], &mask, sizeof(mask));
 	for (size_t i = 0; i < b->capture->pages.length; i++) {
 		if (!(b->capture->pages.items[i].flags & PAGE_SUPPORT))
 			plan_page(b, &b->capture->pages.items[i]);

@@ -32,6 +32,7 @@ enum page_flag {
 	PAGE_EXECUTE = 1 << 2,
 	PAGE_SHARED = 1 << 3,  /* the mapping was MAP_SHARED */
 	PAGE_SUPPORT = 1 << 4, /* not touched: kept so that debuggers find modules */
+	PAGE_GONE = 1 << 6,    /* unmapped or replaced by the region: nothing at the end */
 	PAGE_ALWAYS = 1 << 5,  /* the back end includes it whether touched or not */
 };
 

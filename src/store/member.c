@@ -33,7 +33,7 @@ static void start_zstd(struct member_writer *writer)
 	writer->zstd = ZSTD_createCStream();
 	writer->out_size = ZSTD_CStreamOutSize();
 	writer->out = xmalloc(writer->out_size);
-	ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, 1);
+	ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, 3);
 	ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_checksumFlag, 1);
 }
 

@@ -15,6 +15,7 @@ static const struct {
 	{ PAGE_SHARED, CHOP_PAGE_SHARED },
 	{ PAGE_SUPPORT, CHOP_PAGE_SUPPORT },
 	{ PAGE_ALWAYS, CHOP_PAGE_ALWAYS },
+	{ PAGE_GONE, CHOP_PAGE_GONE },
 };
 
 static uint32_t to_properties(uint32_t flags)

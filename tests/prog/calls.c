@@ -129,6 +129,48 @@ REGION void memory(void)
 	close(fd);
 }
 
+/* Memory that was there before: made for each call of `remaps`. */
+static char *old_map[6];
+
+static void prepare_remaps(void)
+{
+	for (int i = 0; i < 6; i++) {
+		old_map[i] = mmap(NULL, 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+				  -1, 0);
+		memset(old_map[i], 'a' + i, 65536);
+	}
+}
+
+REGION void remaps(void)
+{
+	char *moved, *grown = malloc(300000);
+
+	add(old_map[0], 5000);
+	munmap(old_map[0], 65536);
+	add(old_map[1] + 8192, 10);
+	old_map[1][9000] = 1;
+	mprotect(old_map[1], 32768, PROT_READ);
+	add(old_map[1], 40000);
+	old_map[2][5] = 2;
+	moved = mremap(old_map[2], 65536, 1 << 20, MREMAP_MAYMOVE);
+	moved[100000] = 3;
+	add(moved, 100001);
+	old_map[3][4096] = 9;
+	madvise(old_map[3], 16384, MADV_DONTNEED);
+	add(old_map[3], 20000);
+	old_map[3][0] = 1;
+	add(mmap(old_map[4] + 4096, 8192, PROT_READ | PROT_WRITE,
+		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0), 100);
+	old_map[4][5000] = 5;
+	add(old_map[4], 65536);
+	mlock(old_map[5], 8192);
+	add(old_map[5], 100);
+	munlock(old_map[5], 8192);
+	memset(grown, 1, 300000);
+	free(grown);
+	munmap(moved, 1 << 20);
+}
+
 REGION void ioctls(void)
 {
 	struct winsize size = { 0 };
@@ -199,7 +241,7 @@ static const struct {
 } functions[] = {
 	{ "files", files },   { "directory", directory }, { "pipes", pipes },
 	{ "clocks", clocks }, { "memory", memory },	  { "ioctls", ioctls },
-	{ "wait", wait },     { "output", output },	  { "exits", exits },
+	{ "remaps", remaps }, { "wait", wait },     { "output", output },	  { "exits", exits },
 };
 
 int main(int argc, char **argv)
@@ -211,8 +253,10 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "wait"))
 		pthread_create(&thread, NULL, answer, NULL);
 	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
-		for (int j = 0; argc > 1 && !strcmp(functions[i].name, argv[1]) && j < count; j++)
+		for (int j = 0; argc > 1 && !strcmp(functions[i].name, argv[1]) && j < count; j++) {
+			prepare_remaps();
 			functions[i].function();
+		}
 	}
 	printf("%s: %s\n", argc > 1 ? argv[1] : "", sum ? "done" : "nothing");
 	return 0;

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 need_facility ptrace userfaultfd userfaultfd-async pagemap-scan seccomp
 
-for name in files directory pipes clocks memory ioctls wait output exits; do
+for name in files directory pipes clocks memory remaps ioctls wait output exits; do
 	invocation=1
 	[ $name = exits ] && invocation=0
 	"$PROG/calls" $name >alone.out 2>alone.err
@@ -14,11 +14,17 @@ for name in files directory pipes clocks memory ioctls wait output exits; do
 		-- "$PROG/calls" $name
 	cmp -s "$OUT" alone.out || fail "$name: the program's output is not the same"
 	expect_status 0 chop snippet -q $name -o $name.snippet
-	for i in 1 2 3 4 5 6 7 8 9 10; do
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
 		expect_status 0 ./$name.snippet
 		expect_match "^equal: $name invocation $invocation,"
 	done
-	expect_status 0 ./$name.snippet --iterations 20 --quiet
+	if [ $name = remaps ]; then
+		# What it takes away is gone for another iteration.
+		expect_status 5 ./$name.snippet --iterations 20
+		expect_error_match '^remaps.snippet: --iterations: the region changes its own mappings'
+	else
+		expect_status 0 ./$name.snippet --iterations 20 --quiet
+	fi
 done
 [ "$alone" -eq 7 ] || fail "exits did not exit with 7"
 

@@ -74,7 +74,7 @@ static void start(const void *code, const void *end)
 /* Where this processor keeps a component. */
 static size_t offset_of(unsigned int component)
 {
-	unsigned int size, offset, c, d;
+	unsigned int size, offset = 0, c, d;
 
 	assert_true(__get_cpuid_count(0xd, component, &size, &offset, &c, &d));
 	return offset;

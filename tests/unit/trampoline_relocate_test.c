@@ -77,15 +77,16 @@ __asm__(".pushsection .text\n"
 	"case_pointer: .quad case_far\n.popsection\n");
 
 typedef long function(long);
-#define CASES(_)                                                                                \
-	_(plain)                                                                                \
-	_(endbr)                                                                                \
-	_(data)                                                                                 \
-	_(data_immediate)                                                                       \
-	_(address) _(branch_short) _(branch_long) _(branch_inside) _(branch_back) _(jump)       \
-		_(jump_short) _(loop) _(loop_count) _(call) _(call_return_address)              \
-			_(call_indirect) _(call_register) _(jump_indirect) _(short) _(shortest) \
-				_(flags) _(red_zone) _(vector)
+#define CASES(_)                                                                                   \
+	_(plain)                                                                                   \
+	_(endbr)                                                                                   \
+	_(data)                                                                                    \
+	_(data_immediate)                                                                          \
+	_(address)                                                                                 \
+	_(branch_short)                                                                            \
+	_(branch_long) _(branch_inside) _(branch_back) _(jump) _(jump_short) _(loop) _(loop_count) \
+		_(call) _(call_return_address) _(call_indirect) _(call_register) _(jump_indirect)  \
+			_(short) _(shortest) _(flags) _(red_zone) _(vector)
 #define DECLARE(name) function case_##name;
 CASES(DECLARE)
 function case_far, case_end;

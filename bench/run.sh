@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Every figure the README quotes: each bench/*.sh in turn, `bench/run.sh BUILD_DIR [WORD...]`
+# for those with a word in their name. They print tables of ratios, measured side by side in
+# one run; absolute times depend on the machine and on what else it does.
+set -u
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=$(cd "${1:-$top/build}" && pwd) || exit 2
+[ $# -gt 0 ] && shift
+export LC_ALL=C PATH=$build:$PATH TOP=$top BUILD=$build BENCH=$build/bench
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+status=0
+for bench in "$top"/bench/*.sh; do
+	name=$(basename "$bench" .sh)
+	[ "$name" = run ] && continue
+	if [ $# -gt 0 ]; then
+		chosen=
+		for word in "$@"; do
+			[[ $name == *"$word"* ]] && chosen=1
+		done
+		[ -n "$chosen" ] || continue
+	fi
+	mkdir "$work/$name"
+	(cd "$work/$name" && bash "$bench") || { echo "$name: failed"; status=1; }
+	rm -rf "${work:?}/$name"
+	echo
+done
+exit $status
