@@ -83,6 +83,9 @@ static int look(struct session *session, struct thread *thread)
 	struct region_marks *marks = &session->marks;
 	int error;
 
+	/* A library that was unloaded took its breakpoints with it, and may come again. */
+	if (marks->found && !breakpoint_find(&session->tracee, marks->begins.items[0]))
+		region_marks_release(marks);
 	if (marks->found || marks->resolver)
 		return 0;
 	error = marks_resolve(&session->tracee, thread, session->options, marks);
@@ -96,6 +99,7 @@ static int look(struct session *session, struct thread *thread)
 	if (error)
 		return error;
 	session->running |= session->tracee.loaded;
+	session->ever_found |= marks->resolver != 0;
 	if (marks->resolver)
 		return breakpoint_set(&session->tracee, marks->resolver, BREAK_WATCH);
 	return marks->found ? set_begins(session) : 0;

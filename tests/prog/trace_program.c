@@ -268,6 +268,21 @@ static void strings(void)
 		s += text[120];
 	}
 	printf("%ld\n", s);
+	if (arguments[2])
+		printf("memcpy %p\n", dlsym(RTLD_DEFAULT, "memcpy"));
+}
+
+/* A library that comes and goes: trace_program library PATH. */
+static void library(void)
+{
+	for (int i = 0; i < 3; i++) {
+		void *handle = dlopen(arguments[2], RTLD_NOW);
+		const char *name = arguments[3] ? arguments[3] : "library_region";
+		long (*function)(long) = (long (*)(long))dlsym(handle, name);
+
+		printf("library %ld %ld\n", function(i), function(i + 10));
+		dlclose(handle);
+	}
 }
 
 static void affinity(void)
@@ -325,7 +340,7 @@ int main(int argc, char **argv)
 		{ "execs", execs },	    { "thread_execs", thread_execs },
 		{ "long_jump", long_jump }, { "exits", exits },		{ "confined", confined },
 		{ "strings", strings },	    { "affinity", affinity },	{ "stops", stops },
-		{ "many", many },
+		{ "many", many },	    { "library", library },
 	};
 
 	arguments = argv;
