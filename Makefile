@@ -64,7 +64,7 @@ BENCH := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/*.c))
 # Fuzz targets have sanitizers of their own.
 FUZZ := $(if $(SAN),,$(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/%,$(wildcard tests/fuzz/*_fuzz.c)))
 MAN := $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
-LINKS := $(shell awk -F'[ \t]*[|][ \t]*' '/^[a-z]/ && NF >= 4 && $$2 != "-" { gsub(",", " ", $$2); print $$2 }' commands.txt)
+LINKS := $(filter chop-% catcher,$(shell awk -F'[ \t]*[|][ \t]*' '/^[a-z]/ && NF >= 4 && $$2 != "-" { gsub(",", " ", $$2); print $$2 }' commands.txt))
 COMPLETIONS := $(B)/completion/chop.bash $(B)/completion/_chop
 
 .PHONY: all all-tests deps demo check bench lint format clean man fuzz fuzz-built corpus \
@@ -177,6 +177,10 @@ clang-check: $(GEN)
 $(B)/man/%: docs/%.scd
 	@mkdir -p $(@D)
 	$(call run,MAN,$(SCDOC) <$< >$@)
+
+$(B)/man/chop.1: docs/chop.1.scd commands.txt mk/manual.awk
+	@mkdir -p $(@D)
+	$(call run,MAN,awk -f mk/manual.awk commands.txt docs/chop.1.scd | $(SCDOC) >$@)
 
 man: $(MAN)
 

@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Every command of commands.txt has --help, a manual page that names each of its options, and
-# a place in chop(1); nothing else is in chop(1); man renders without complaint.
+# Every command of commands.txt has --help, and a manual page that names each of its options;
+# chop(1) lists them all; man renders without complaint.
 . "$(dirname "$0")/../lib.sh"
 
 commands=$(awk -F'[ \t]*[|][ \t]*' '!/^#/ && NF >= 4 { print $1 }' "$TOP/commands.txt")
 [ -n "$commands" ] || fail "no commands"
+sed 's/\\f[BIR]//g; s/\\-/-/g' "$BUILD/man/chop.1" >chop.1 # without its fonts
 for name in $commands; do
 	page=$TOP/docs/chop-$name.1.scd
 	[ -e "$page" ] || fail "$name has no manual page docs/chop-$name.1.scd"
@@ -21,12 +22,9 @@ for name in $commands; do
 				echo "docs/chop-$name.1.scd does not tell of $option"
 		done >undocumented
 	[ -s undocumented ] && fail "$(cat undocumented)"
-	grep -q "^\*chop-$name\*(1)\$" "$TOP/docs/chop.1.scd" || fail "$name is not in chop(1)"
+	grep -q "^chop-$name(1)" chop.1 || fail "$name is not in chop(1)"
 	# The summary is the one everywhere.
 	grep -q "^chop-$name - " "$page" || fail "docs/chop-$name.1.scd has no NAME line"
-done
-for name in $(sed -n 's/^\*chop-\([a-z0-9-]*\)\*(1)$/\1/p' "$TOP/docs/chop.1.scd"); do
-	grep -qx "$name" <<<"$commands" || fail "chop(1) has $name, which is no command"
 done
 
 need scdoc

@@ -14,6 +14,8 @@ while read -r name aliases; do
 	[ -s "root/usr/share/man/man1/chop-$name.1" ] || fail "no manual page of $name"
 	for alias in ${aliases//,/ }; do
 		[ "$alias" = - ] && continue
+		expect_status 0 "$chop" "$alias" --help
+		[[ $alias == chop-* || $alias == catcher ]] || continue
 		[ "$(readlink "root/usr/bin/$alias")" = chop ] || fail "no link $alias"
 		expect_status 0 "root/usr/bin/$alias" --help
 		expect_match "^Usage: chop $name"
