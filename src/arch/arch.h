@@ -124,6 +124,11 @@ size_t arch_vdso_call(const char *name, uint8_t code[ARCH_VDSO_CODE_MAX]);
 
 /* What this CPU can do (enum chop_cpu_word): src/arch/x86_64/cpu.c. */
 void arch_cpu(uint32_t words[CHOP_CPU_WORDS]);
+/*
+ * Names of the glibc-hwcaps directories that the dynamic linker looks into on this CPU,
+ * best first, NULL-terminated: "x86-64-v3", ... (ld.so(8)).
+ */
+const char *const *arch_library_levels(void);
 
 /* Note type (NT_X86_XSTATE) under which ptrace hands out a thread's extended state. */
 extern const int arch_xstate_note;

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arch/arch.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -218,7 +219,7 @@ static void order(pid_t pid, struct place_vec *places)
 			break;
 		}
 		if (!k && next)
-			needed_find(&places->items[0].image, &needed);
+			needed_find(&places->items[0].image, arch_library_levels(), &needed);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -199,16 +200,16 @@ static int print_all(const struct image *image)
 	for (size_t i = 0; i < image->symbols.length; i++) {
 		const struct symbol *symbol = &image->symbols.items[i];
 		cleanup_marks struct marks marks = { 0 };
-		int err;
 
 		/* Cold parts belong to their functions. */
 		if (symbol->kind != SYMBOL_FUNCTION || symbol->address == last ||
 		    strstr(symbol->name, ".cold"))
 			continue;
 		last = symbol->address;
-		err = marks_find(image, symbol, &marks);
-		if (err)
-			return err;
+		if (marks_find(image, symbol, &marks)) {
+			log_warn("%s", err_message());
+			continue;
+		}
 		printf("%s -begin %" PRIx64, symbol->name, marks.begin);
 		add_all(&marks.ends, &marks.tail_calls);
 		vec_sort(&marks.ends, ascending);
@@ -230,7 +231,10 @@ static int find_all(const char *object)
 
 static int find_marks(const char *object, const char *function, const struct options *options)
 {
-	const struct resolve_options how = { .inlined = options->inlined };
+	const struct resolve_options how = {
+		.inlined = options->inlined,
+		.library_levels = arch_library_levels(),
+	};
 	cleanup_free char *path = object_find(object);
 	cleanup_resolved struct resolved resolved = { 0 };
 	cleanup_image struct image image = { 0 };

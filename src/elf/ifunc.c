@@ -52,6 +52,8 @@ void ifunc_variants(const struct image *image, const struct symbol *resolver,
 	ZydisDecoder decoder;
 	struct decoded decoded;
 
+	if (!image_bytes(image, resolver->address, end - resolver->address))
+		return;
 	decode_init(&decoder);
 	for (uint64_t at = resolver->address; at < end;) {
 		uint64_t target;

@@ -8,9 +8,10 @@
 #include "base/buf.h"
 
 /*
- * Path of the library of that name in the bytes of a cache file, or NULL. Entries for
- * special hardware (glibc-hwcaps) are passed over. Any bytes are safe.
+ * Path of the library of that name in the bytes of a cache file, or NULL: from the first of
+ * the `levels` of glibc-hwcaps (NULL-terminated; may be NULL) that has it, or the one for any
+ * hardware. Any bytes are safe.
  */
-const char *ldcache_find(const struct buf *cache, const char *name);
+const char *ldcache_find(const struct buf *cache, const char *name, const char *const *levels);
 
 #endif

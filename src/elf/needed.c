@@ -27,6 +27,7 @@ struct module {
 
 struct search {
 	struct needed *needed;
+	const char *const *levels; /* of glibc-hwcaps; may be NULL */
 	VEC(struct module) modules;
 	struct buf cache;
 };
@@ -82,16 +83,24 @@ static bool try(const char *path, struct image *image)
 	return !access(path, F_OK) && !image_open_plain(path, image);
 }
 
-static bool try_in(const char *directory, const char *name, struct image *image)
+static bool try_in(const struct search *search, const char *directory, const char *name,
+		   struct image *image)
 {
 	cleanup_free char *path = xasprintf("%s/%s", *directory ? directory : ".", name);
 
+	for (const char *const *level = search->levels; level && *level; level++) {
+		cleanup_free char *better = xasprintf("%s/glibc-hwcaps/%s/%s",
+						      *directory ? directory : ".", *level, name);
+
+		if (try(better, image))
+			return true;
+	}
 	return try(path, image);
 }
 
 /* A list as in LD_LIBRARY_PATH, RPATH, RUNPATH. */
-static bool try_list(const struct module *module, const char *list, const char *separators,
-		     const char *name, struct image *image)
+static bool try_list(const struct search *search, const struct module *module, const char *list,
+		     const char *separators, const char *name, struct image *image)
 {
 	cleanup_buf struct buf directory = { 0 };
 
@@ -100,7 +109,7 @@ static bool try_list(const struct module *module, const char *list, const char *
 
 		buf_reset(&directory);
 		expand(module, at, length, &directory);
-		if (try_in(buf_text(&directory), name, image))
+		if (try_in(search, buf_text(&directory), name, image))
 			return true;
 		at += length + (at[length] != '\0');
 	}
@@ -117,7 +126,7 @@ static bool try_rpaths(const struct search *search, size_t needer, const char *n
 		const struct module *module = &search->modules.items[needer];
 
 		if (!module->dynamic.runpath &&
-		    try_list(module, module->dynamic.rpath, ":", name, image))
+		    try_list(search, module, module->dynamic.rpath, ":", name, image))
 			return true;
 		if (!needer)
 			return false;
@@ -126,12 +135,12 @@ static bool try_rpaths(const struct search *search, size_t needer, const char *n
 
 static bool try_defaults(const struct search *search, const char *name, struct image *image)
 {
-	const char *path = ldcache_find(&search->cache, name);
+	const char *path = ldcache_find(&search->cache, name, search->levels);
 
 	if (path && try(path, image))
 		return true;
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
-		if (try_in(directories[i], name, image))
+		if (try_in(search, directories[i], name, image))
 			return true;
 	}
 	return false;
@@ -160,8 +169,9 @@ static bool find_module(const struct search *search, size_t needer, const char *
 		return try(buf_text(&path), image);
 	}
 	if (try_rpaths(search, needer, name, image) ||
-	    try_list(&search->modules.items[0], getenv("LD_LIBRARY_PATH"), ":;", name, image) ||
-	    try_list(module, module->dynamic.runpath, ":", name, image))
+	    try_list(search, &search->modules.items[0], getenv("LD_LIBRARY_PATH"), ":;", name,
+		     image) ||
+	    try_list(search, module, module->dynamic.runpath, ":", name, image))
 		return true;
 	return !module->dynamic.nodeflib && try_defaults(search, name, image);
 }
@@ -226,9 +236,9 @@ static void need_list(struct search *search, const char *list)
 	}
 }
 
-void needed_find(const struct image *program, struct needed *needed)
+void needed_find(const struct image *program, const char *const *levels, struct needed *needed)
 {
-	struct search search = { .needed = needed };
+	struct search search = { .needed = needed, .levels = levels };
 	cleanup_buf struct buf preload = { 0 };
 	struct image image;
 

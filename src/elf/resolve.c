@@ -125,7 +125,10 @@ static int by_line(const struct image *image, const char *what, struct resolved 
 			resolved_add(resolved, name, start, end, addresses.items[i]);
 	}
 	vec_release(&addresses);
-	return 0;
+	if (resolved->code.length)
+		return 0;
+	return err_set(CHOP_USAGE, ENOENT, "nothing in %s tells which function line %d belongs to",
+		       image->path, taken);
 }
 
 int resolve(const struct image *program, const char *what, const struct resolve_options *options,

@@ -29,6 +29,7 @@ struct resolved {
 
 struct resolve_options {
 	bool inlined; /* the places where the function was inlined, not the function itself */
+	const char *const *library_levels; /* arch_library_levels(); NULL: none */
 };
 
 /*

@@ -120,14 +120,15 @@ static int not_found(const struct image *program, const char *name, const struct
 		       needed->modules.length ? " and its libraries" : "", buf_text(&text));
 }
 
-static int everywhere(const struct image *program, const char *name, struct resolved *resolved)
+static int everywhere(const struct image *program, const char *name,
+		      const struct resolve_options *options, struct resolved *resolved)
 {
 	cleanup_needed struct needed needed = { 0 };
 	struct strvec suggestions = { 0 };
 	cleanup_free char *version = dynamic_import_version(program, name);
 	int found;
 
-	needed_find(program, &needed);
+	needed_find(program, options->library_levels, &needed);
 	suggest(program, name, &suggestions);
 	found = find_in_libraries(&needed, name, version, resolved, &suggestions);
 	if (!found)
@@ -145,7 +146,7 @@ int resolve_name(const struct image *program, const char *name,
 {
 	int found = 0;
 
-	if (options && options->inlined) {
+	if (options->inlined) {
 		if (resolve_inlined(program, name, resolved))
 			return 0;
 		return err_set(CHOP_USAGE, ENOENT, "%s is nowhere inlined in %s%s", name,
@@ -154,6 +155,6 @@ int resolve_name(const struct image *program, const char *name,
 	}
 	found = resolve_symbol(program, name, false, resolved);
 	if (!found)
-		return everywhere(program, name, resolved);
+		return everywhere(program, name, options, resolved);
 	return found < 0 ? found : 0;
 }

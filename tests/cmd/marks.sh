@@ -122,3 +122,11 @@ expect_match '^-module libmine.so$'
 gcc m.c -Llib -lmine -o without || fail "gcc"
 refuse 'its library libmine.so was not found' ./without in_library
 expect_status 0 env "LD_LIBRARY_PATH=$PWD/lib" "$CHOP" marks ./without in_library
+
+# A library built for this processor comes first, where the dynamic linker takes it.
+cp lib/libmine.so lib/plain.so
+gcc -shared -fPIC -DX -O2 l.c -o lib/libmine.so.fast || fail "gcc"
+mkdir -p lib/glibc-hwcaps/x86-64-v2 && mv lib/libmine.so.fast lib/glibc-hwcaps/x86-64-v2/libmine.so
+"$CHOP" marks "$(ldd ./with | awk '$1 == "libmine.so" { print $3 }')" in_library >direct || fail marks
+expect_status 0 "$CHOP" marks ./with in_library
+grep -v module "$OUT" | cmp - direct || fail "not the library that ldd tells"

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "arch/arch.h"
 #include "elf/ldcache.h"
 
 /* Our own modules, as the dynamic linker has them, are the ones we find, in that order. */
@@ -28,7 +29,7 @@ static void test_own_libraries(void **state)
 
 	(void)state;
 	assert_int_equal(image_open("/proc/self/exe", &image), 0);
-	needed_find(&image, &needed);
+	needed_find(&image, arch_library_levels(), &needed);
 	dl_iterate_phdr(visit, &names);
 	assert_true(names.length > 1);
 	assert_int_equal(needed.modules.length, names.length);
@@ -48,7 +49,7 @@ static void compare_with_ldd(const char *path)
 
 	if (image_open(path, &image))
 		return;
-	needed_find(&image, &needed);
+	needed_find(&image, arch_library_levels(), &needed);
 	snprintf(command, sizeof(command), "ldd %s | grep -v -e vdso | sed 's/ (0x.*//; s/.*=> //'",
 		 path);
 	pipe = popen(command, "r");
@@ -81,7 +82,7 @@ static void test_cache(void **state)
 	struct buf empty = { 0 };
 
 	(void)state;
-	assert_null(ldcache_find(&empty, "libc.so.6"));
+	assert_null(ldcache_find(&empty, "libc.so.6", NULL));
 }
 
 int main(void)
