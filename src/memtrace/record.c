@@ -272,6 +272,10 @@ static int finish(struct recording *r)
 	}
 	error = mem_writer_finish(r->writer, result->outcome, result->verified, result->text,
 				  &result->totals);
+	if (error) {
+		result->outcome = CHOP_MEM_NO_SPACE;
+		snprintf(result->text, sizeof(result->text), "%s", err_message());
+	}
 	return r->failed ? r->failed : error;
 }
 

@@ -376,6 +376,8 @@ int mem_writer_create(const char *path, const struct mem_write_options *options,
 	else
 		error = put_header(w);
 	if (error) {
+		if (w->fd >= 0)
+			unlink(path); /* nothing in it yet */
 		release(w);
 		*out = NULL;
 	}

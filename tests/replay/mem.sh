@@ -81,10 +81,10 @@ expect_one_error 'cannot create /nonexistent/x.mem'
 
 # A full disk, as a limit on the size of files.
 (
-	ulimit -f 2
-	"$CHOP" mem fibonacci -o full.mem >full.out 2>full.err
+	ulimit -f 16
+	"$CHOP" mem sorted -o full.mem >full.out 2>full.err
 	echo $? >full.status
 )
 [ "$(cat full.status)" = 2 ] || fail "status $(cat full.status) with a full disk"
 grep -q '^chop: mem: cannot write full.mem: File too large$' full.err || fail "$(cat full.err)"
-grep -q '^incomplete: fibonacci' full.out || fail "$(cat full.out)"
+grep -q '^incomplete: sorted' full.out || fail "$(cat full.out)"
