@@ -81,7 +81,7 @@ expect_one_error 'cannot create /nonexistent/x.mem'
 
 # A full disk, as a limit on the size of files.
 (
-	ulimit -f 16
+	ulimit -f 8
 	"$CHOP" mem sorted -o full.mem >full.out 2>full.err
 	echo $? >full.status
 )
