@@ -36,7 +36,6 @@ struct runtime {
 	char name[64];	    /* of the program, for messages */
 	int fd;		    /* our own file */
 	enum phase phase;   /* what a signal means depends on it */
-	bool filtered;	    /* system calls of the region trap */
 	bool unguarded;	    /* some gaps in hulls are readable */
 	uint64_t next;	    /* free memory from header.work on */
 	uint64_t hwcap2;    /* AT_HWCAP2 */

@@ -18,9 +18,12 @@ void install_handlers(void)
 	static const uint8_t signals[] = {
 		SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGSYS, SIGALRM
 	};
-	stack_t stack = { .ss_sp = alternate_stack, .ss_size = sizeof(alternate_stack) };
 	uint64_t none = 0;
+	stack_t stack = { 0 };
 
+	/* Not in the initialiser: a constant with an address in it needs a relocation. */
+	stack.ss_sp = alternate_stack;
+	stack.ss_size = sizeof(alternate_stack);
 	sys_call(__NR_sigaltstack, (uint64_t)&stack, 0, 0, 0, 0, 0);
 	for (size_t i = 0; i < sizeof(signals); i++) {
 		struct sigaction action = { 0 };
@@ -65,12 +68,13 @@ void filter_calls(void)
 	struct sock_fprog program = { sizeof(code) / sizeof(*code), code };
 	long error;
 
+	/* Valgrind and its like would make their own calls through our filter, and die. */
+	if (rt.options.friendly && !has_calls())
+		return;
 	sys_call(__NR_prctl, PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0, 0);
 	error = sys_call(__NR_prctl, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (uint64_t)&program, 0, 0,
 			 0);
-	rt.filtered = !error;
-	/* Without calls in the log a region makes none; with some the world must not see them. */
-	if (error && (!rt.options.friendly || has_calls()))
+	if (error)
 		die(CHOP_MISSING,
 		    "cannot filter system calls (error %u); --friendly does without for regions "
 		    "that make none",

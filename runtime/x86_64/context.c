@@ -12,7 +12,11 @@
 
 #define OPCODE_PUSHF 0x9c
 
+#define MAX_COMPONENTS 64
+
+/* cpu.c */
 void arch_read_bases(uint64_t *fs, uint64_t *gs);
+bool arch_component_usable(uint32_t number);
 
 static const struct sigcontext *machine(const void *context)
 {
@@ -155,12 +159,23 @@ unsigned int arch_compare_regs(const struct chop_regs *got, const struct chop_re
 	return differing;
 }
 
-/* Offset within the component, for its register's number. */
-static int64_t within(int component, int64_t offset)
+/* Those of the table that this processor has in the same place. */
+static uint64_t comparable(struct chop_xstate_component *out)
 {
-	uint64_t count;
+	uint64_t count, kept = 0;
 	const struct chop_xstate_component *components = table(SNIPPET_COMPONENTS, &count);
 
+	for (uint64_t i = 0; i < count && kept < MAX_COMPONENTS; i++) {
+		if (arch_component_usable(components[i].number))
+			out[kept++] = components[i];
+	}
+	return kept;
+}
+
+/* Offset within the component, for its register's number. */
+static int64_t within(int component, int64_t offset, const struct chop_xstate_component *components,
+		      uint64_t count)
+{
 	for (uint64_t i = 0; i < count; i++) {
 		if ((int)components[i].number == component)
 			return offset - (int64_t)components[i].offset;
@@ -170,8 +185,8 @@ static int64_t within(int component, int64_t offset)
 
 unsigned int arch_compare_xstate(uint8_t *got, size_t size)
 {
-	uint64_t count, want_size;
-	const struct chop_xstate_component *components = table(SNIPPET_COMPONENTS, &count);
+	struct chop_xstate_component components[MAX_COMPONENTS];
+	uint64_t count = comparable(components), want_size;
 	const uint8_t *want = table(SNIPPET_END_XSTATE, &want_size);
 	const char *name;
 	int component, index;
@@ -181,7 +196,8 @@ unsigned int arch_compare_xstate(uint8_t *got, size_t size)
 	component = chop_xstate_differs(got, size, want, want_size, components, count, &offset);
 	if (component < 0)
 		return 0;
-	name = chop_xstate_register(component, within(component, offset), &index);
+	name = chop_xstate_register(component, within(component, offset, components, count),
+				    &index);
 	if (index < 0)
 		say(STDOUT, "differs: register %s (byte %u of the extended state)", name,
 		    (uint64_t)offset);

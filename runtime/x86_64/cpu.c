@@ -55,26 +55,52 @@ static void check_features(void)
 	}
 }
 
-/* The region's own idea of where components are must hold here too. */
+/*
+ * Components this processor has where the captured one had them. Others are a reason to
+ * refuse only if the code works on them: registers may just hold what somebody left there.
+ */
+static uint64_t usable;
+
 static void check_layout(void)
 {
 	uint64_t count;
 	const struct chop_xstate_component *components = table(SNIPPET_COMPONENTS, &count);
 
+	usable = 1 << XSTATE_X87 | 1 << XSTATE_SSE;
 	for (uint64_t i = 0; i < count; i++) {
 		const struct chop_xstate_component *c = &components[i];
 		struct cpuid here = cpuid(0xd, c->number);
 		int index;
 
-		if (!(rt.header->xcr0_needed >> c->number & 1))
-			continue;
-		if (here.reg[0] != c->size || here.reg[1] != c->offset)
+		if (here.reg[0] == c->size && here.reg[1] == c->offset)
+			usable |= xcr0() & 1ull << c->number;
+		else if (rt.header->xcr0_needed >> c->number & 1)
 			die(CHOP_MISSING,
 			    "this processor keeps %s at another place in its saved state (%u "
 			    "instead of %u)",
 			    chop_xstate_register((int)c->number, 0, &index), (uint64_t)here.reg[1],
 			    (uint64_t)c->offset);
 	}
+}
+
+bool arch_component_usable(uint32_t number)
+{
+	return usable >> number & 1;
+}
+
+/* Registers that held something when the region began, and cannot here. */
+static void tell_dropped(uint64_t dropped)
+{
+	int component = 0, index;
+
+	if (!dropped)
+		return;
+	while (!(dropped >> component & 1))
+		component++;
+	say(STDERR,
+	    "note: this processor does not keep %s registers where the original's did; the region "
+	    "does not use them, and they are not compared",
+	    chop_xstate_register(component, 64, &index));
 }
 
 void arch_check_cpu(void)
@@ -101,10 +127,14 @@ void arch_check_cpu(void)
 
 void arch_prepare(void)
 {
-	uint64_t size;
+	uint64_t size, in_use;
 	const void *image = table(SNIPPET_ENTRY_XSTATE, &size);
 
 	memcpy(entry_xstate, image, size < sizeof(entry_xstate) ? size : sizeof(entry_xstate));
+	in_use = chop_xstate_load(entry_xstate + XSTATE_BV_OFFSET, 8);
+	tell_dropped(in_use & ~usable);
+	in_use &= usable;
+	memcpy(entry_xstate + XSTATE_BV_OFFSET, &in_use, 8);
 	/* The kernel grants tiles only to who asks; xrstor then makes it find room for them. */
 	if (rt.header->xcr0_needed >> XSTATE_TILEDATA & 1) {
 		long error =

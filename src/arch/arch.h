@@ -210,14 +210,17 @@ struct arch_isa {
 /* Code to look at. */
 struct arch_code {
 	const uint8_t *(*page)(void *context, uint64_t address); /* contents, or NULL */
+	bool (*is_code)(void *context, uint64_t address);	 /* in an executable page */
 	void *context;
 	const uint32_t *cpu; /* of the machine it ran on: CHOP_CPU_WORDS, may be zeros */
 };
 
 /*
- * Find what code that begins at `starts` needs beyond plain x86-64, by following it through
- * branches, calls and GOT entries. Of `pages` (page addresses of code known to be used)
- * that are not reached so, everything counts. Features the machine did not have do not.
+ * Find what code needs beyond plain x86-64, by following it through branches, calls and GOT
+ * entries from starts[0], where it begins, and from the other starts and addresses taken in
+ * the code, where it may go (only the former counts for hints and saves_xstate). Of `pages`
+ * (page addresses of code known to be used) that are not reached so, everything counts.
+ * Features the machine did not have do not.
  */
 void arch_isa_scan(const struct arch_code *code, const uint64_t *starts, size_t start_count,
 		   const uint64_t *pages, size_t page_count, struct arch_isa *out);

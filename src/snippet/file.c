@@ -14,7 +14,8 @@
 #include "base/io.h"
 #include "snippet/builder.h"
 
-#define FRONT_MAX (1ull << 32)
+#define FRONT_MAX   (1ull << 32)
+#define RUNTIME_MAX (1ull << 24)
 
 static int not_one(const char *path)
 {
@@ -60,6 +61,8 @@ static int check_sizes(const char *path, int fd, const struct snippet_header *he
 		return err_sys(CHOP_USAGE, errno, "cannot read %s", path);
 	if (header->front_size < sizeof(struct start) || header->front_size > FRONT_MAX)
 		return damaged(path, "its tables have an impossible size");
+	if (header->runtime_size > RUNTIME_MAX)
+		return damaged(path, "its code has an impossible size");
 	if ((uint64_t)status.st_size < header->payload_end ||
 	    header->payload_end < header->front_size + header->runtime_size)
 		return damaged(path, "it is cut short");
@@ -91,8 +94,6 @@ static int check_runtime(const char *path, int fd, const struct snippet_header *
 	uint64_t offset = (header->front_size + CHOP_PAGE_SIZE - 1) & -(uint64_t)CHOP_PAGE_SIZE;
 	cleanup_free uint8_t *bytes = NULL;
 
-	if (header->runtime_size > 1 << 24)
-		return damaged(path, "its code has an impossible size");
 	bytes = xmalloc(header->runtime_size + 1);
 	if (io_pread(fd, bytes, header->runtime_size, offset) ||
 	    snippet_code_hash(bytes, header->runtime_size) != header->runtime_checksum)

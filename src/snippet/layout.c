@@ -235,10 +235,8 @@ static bool is_free(const struct range_vec *ranges, uint64_t start, uint64_t siz
 }
 
 /* 0 when there is no room. */
-static uint64_t find_base(const struct range_vec *ranges, uint64_t wanted, uint64_t size)
+static uint64_t find_base(const struct range_vec *ranges, uint64_t size)
 {
-	if (is_free(ranges, wanted, size))
-		return wanted;
 	for (uint64_t base = DEFAULT_BASE; base < HIGHEST_END; base += DEFAULT_BASE / 2) {
 		if (is_free(ranges, base, size))
 			return base;
@@ -255,19 +253,27 @@ static uint64_t find_base(const struct range_vec *ranges, uint64_t wanted, uint6
 
 int layout_area(struct builder *b, uint64_t front_bytes)
 {
-	uint64_t wanted = b->options->base ? b->options->base : DEFAULT_BASE;
+	uint64_t wanted = b->options->base;
 	uint64_t own = b->runtime.front + front_bytes + b->changes.length * CHOP_PAGE_SIZE;
 	uint64_t size = (own + WORK_ROOM + CHOP_PAGE_SIZE - 1) & -(uint64_t)CHOP_PAGE_SIZE;
 	struct range_vec ranges = { 0 };
 	uint64_t base;
 
 	occupied(b, &ranges);
-	base = wanted % CHOP_PAGE_SIZE ? 0 : find_base(&ranges, wanted, size);
+	if (!wanted)
+		base = find_base(&ranges, size);
+	else
+		base = !(wanted % CHOP_PAGE_SIZE) && is_free(&ranges, wanted, size) ? wanted : 0;
 	vec_release(&ranges);
+	if (!base && wanted)
+		return err_set(CHOP_USAGE, EINVAL,
+			       "the runtime cannot be at 0x%lx: it needs %lu MB there, a page "
+			       "boundary, and 1 MB of distance to the captured program",
+			       wanted, (size >> 20) + 1);
 	if (!base)
 		return err_set(CHOP_USAGE, ENOMEM,
 			       "no gap of %lu MB for the runtime between the pages of the capture",
-			       size >> 20);
+			       (size >> 20) + 1);
 	b->header.base = base;
 	b->header.work = (base + b->runtime.front + front_bytes + CHOP_PAGE_SIZE - 1) &
 			 -(uint64_t)CHOP_PAGE_SIZE;

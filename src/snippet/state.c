@@ -39,7 +39,7 @@ static struct chop_regs cleaned(const struct chop_regs *regs)
 
 struct state {
 	uint8_t *image; /* canonical; owned */
-	size_t size;	/* up to the last component in use, 576 at least */
+	size_t size;	/* bytes */
 	uint64_t in_use;
 	uint32_t pkru;
 };
@@ -70,6 +70,7 @@ static int load_state(const struct thread_state *thread, const struct arch_xstat
 			"the capture has no extended state (%zu bytes); it cannot be replayed",
 			thread->xstate_size);
 	state->image = xcalloc(1, room);
+	state->size = room;
 	memcpy(state->image, thread->xstate, thread->xstate_size);
 	chop_xstate_canonical(state->image, room, layout->components, layout->count);
 	state->in_use = chop_xstate_load(state->image + XSTATE_BV_OFFSET, 8);
@@ -108,12 +109,32 @@ static void drop_default_pkru(struct builder *b, struct arch_xstate_layout *layo
 	memcpy(entry->image + XSTATE_BV_OFFSET, &entry->in_use, 8);
 }
 
+/*
+ * Components the region changed. What only held a value from before is loaded and compared
+ * where there is such a component, but a processor without it will do: if the code works on
+ * it, features_find() says so.
+ */
+static uint64_t changed_components(const struct state *entry, const struct state *end,
+				   const struct arch_xstate_layout *layout)
+{
+	uint64_t changed = 0;
+
+	for (size_t i = 0; i < layout->count; i++) {
+		const struct chop_xstate_component *c = &layout->components[i];
+
+		if (chop_xstate_range(entry->image, entry->size, end->image, end->size, c->offset,
+				      c->size) >= 0)
+			changed |= 1ull << c->number;
+	}
+	return changed;
+}
+
 static void store_state(struct builder *b, struct arch_xstate_layout *layout, struct state *entry,
 			struct state *end)
 {
 	drop_default_pkru(b, layout, entry, end);
 	b->header.xcr0 = layout->features;
-	b->header.xcr0_needed |= entry->in_use | end->in_use;
+	b->header.xcr0_needed |= changed_components(entry, end, layout);
 	buf_add(&b->tables[SNIPPET_ENTRY_XSTATE], entry->image, used_size(entry, layout));
 	buf_add(&b->tables[SNIPPET_END_XSTATE], end->image, used_size(end, layout));
 	buf_add(&b->tables[SNIPPET_COMPONENTS], layout->components,

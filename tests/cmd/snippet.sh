@@ -27,7 +27,9 @@ expect_one_error "option --capture"
 expect_status 2 chop snippet t -c 1 -o /nowhere/file
 expect_one_error '/nowhere/file'
 expect_status 2 chop snippet t -c 1 --base 10000001
-expect_one_error 'no gap'
+expect_one_error 'the runtime cannot be at 0x10000001'
+expect_status 2 chop snippet t -c 1 --base 7ffff0000000
+expect_one_error 'the runtime cannot be at 0x7ffff0000000'
 
 expect_status 0 chop snippet t --capture 1 -o one
 expect_error_match '^chop: snippet: one: invocation 3 of fib_region, [0-9]+ pages \([0-9]+ changed\)'

@@ -96,3 +96,13 @@ END
 gdb -batch -nx -x script sort_region.1 >after 2>&1 </dev/null
 grep -q 'in sort_region ()' after || fail "gdb did not stop in sort_region: $(cat after)"
 grep -Eq "$equal" after || fail "gdb: not equal: $(cat after)"
+
+# Another processor altogether: one without AVX-512, and in no need of it.
+if command -v qemu-x86_64 >/dev/null; then
+	expect_status 0 chop trace -function fib_region -indices 1 -trace-dir q -- "$PROG/regions"
+	expect_status 0 chop snippet q -o fib --base 555540000000
+	expect_status 0 timeout 60 qemu-x86_64 ./fib --friendly
+	expect_match '^equal: fib_region invocation 1, '
+else
+	echo "qemu-x86_64 is not installed: not tried under it"
+fi

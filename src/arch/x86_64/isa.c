@@ -229,10 +229,12 @@ struct scan {
 	const struct arch_code *code;
 	struct arch_isa *out;
 	ZydisDecoder decoder;
-	struct map seen;    /* addresses of decoded instructions */
-	struct map pages;   /* pages some of them lie in */
-	struct u64vec work; /* addresses to go on at */
-	uint64_t machine;   /* features the machine of the capture had */
+	struct map seen;     /* addresses of decoded instructions */
+	struct map pages;    /* pages some of them lie in */
+	struct u64vec work;  /* addresses to go on at */
+	struct u64vec later; /* addresses that are taken: somebody may go there */
+	bool certain;	     /* reached from the beginning by branches and calls alone */
+	uint64_t machine;    /* features the machine of the capture had */
 };
 
 /* Up to 15 bytes of code, across pages; returns how many. */
@@ -272,8 +274,7 @@ static const char *irreproducible(ZydisMnemonic mnemonic)
 	}
 }
 
-static void note(struct scan *scan, const ZydisDecodedInstruction *instruction, uint64_t address,
-		 bool reached)
+static void note(struct scan *scan, const ZydisDecodedInstruction *instruction, uint64_t address)
 {
 	const struct need *need = need_of(instruction->meta.isa_set);
 	const char *name = irreproducible(instruction->mnemonic);
@@ -283,7 +284,7 @@ static void note(struct scan *scan, const ZydisDecodedInstruction *instruction, 
 		return;
 	scan->out->features |= need->features;
 	scan->out->xcr0 |= need->xcr0;
-	if (!reached)
+	if (!scan->certain)
 		return;
 	if (instruction->meta.isa_ext == ZYDIS_ISA_EXT_XSAVE ||
 	    instruction->meta.isa_ext == ZYDIS_ISA_EXT_XSAVEC ||
@@ -326,6 +327,19 @@ static void branch(struct scan *scan, const ZydisDecodedInstruction *instruction
 	}
 }
 
+/* `lea f(%rip)`: the address of code is taken, somebody will go there. */
+static void address_taken(struct scan *scan, const ZydisDecodedInstruction *instruction,
+			  const ZydisDecodedOperand *operands, uint64_t address)
+{
+	uint64_t target;
+
+	if (instruction->mnemonic == ZYDIS_MNEMONIC_LEA &&
+	    operands[1].mem.base == ZYDIS_REGISTER_RIP &&
+	    ZYAN_SUCCESS(ZydisCalcAbsoluteAddress(instruction, &operands[1], address, &target)) &&
+	    scan->code->is_code(scan->code->context, target))
+		*vec_push(&scan->later) = target;
+}
+
 /* Follow straight-line code until it ends or meets what was seen. */
 static void follow(struct scan *scan, uint64_t address)
 {
@@ -340,7 +354,8 @@ static void follow(struct scan *scan, uint64_t address)
 							 operands)))
 			return;
 		map_put(&scan->pages, address & -(uint64_t)CHOP_PAGE_SIZE, 1);
-		note(scan, &instruction, address, true);
+		address_taken(scan, &instruction, operands, address);
+		note(scan, &instruction, address);
 		switch (instruction.meta.category) {
 		case ZYDIS_CATEGORY_COND_BR:
 		case ZYDIS_CATEGORY_CALL:
@@ -358,6 +373,14 @@ static void follow(struct scan *scan, uint64_t address)
 	}
 }
 
+/* Everything that is reached from an address. */
+static void follow_all(struct scan *scan, uint64_t address)
+{
+	*vec_push(&scan->work) = address;
+	while (scan->work.length)
+		follow(scan, scan->work.items[--scan->work.length]);
+}
+
 /* A page that was touched, but by a way that cannot be followed: all that is in it. */
 static void sweep(struct scan *scan, uint64_t page)
 {
@@ -369,7 +392,7 @@ static void sweep(struct scan *scan, uint64_t page)
 
 		if (ZYAN_SUCCESS(ZydisDecoderDecodeInstruction(&scan->decoder, NULL, bytes, size,
 							       &instruction))) {
-			note(scan, &instruction, at, false);
+			note(scan, &instruction, at);
 			at += instruction.length;
 		} else {
 			at++;
@@ -395,14 +418,14 @@ void arch_isa_scan(const struct arch_code *code, const uint64_t *starts, size_t 
 
 	*out = (struct arch_isa){ 0 };
 	ZydisDecoderInit(&scan.decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
-	for (size_t i = 0; i < start_count; i++)
-		*vec_push(&scan.work) = starts[i];
-	while (scan.work.length) {
-		uint64_t address = *vec_last(&scan.work);
-
-		scan.work.length--;
-		follow(&scan, address);
-	}
+	scan.certain = true;
+	if (start_count)
+		follow_all(&scan, starts[0]);
+	scan.certain = false;
+	for (size_t i = 1; i < start_count; i++)
+		follow_all(&scan, starts[i]);
+	while (scan.later.length)
+		follow_all(&scan, scan.later.items[--scan.later.length]);
 	for (size_t i = 0; i < page_count; i++) {
 		if (!map_has(&scan.pages, pages[i]))
 			sweep(&scan, pages[i]);
@@ -410,6 +433,7 @@ void arch_isa_scan(const struct arch_code *code, const uint64_t *starts, size_t 
 	map_release(&scan.seen);
 	map_release(&scan.pages);
 	vec_release(&scan.work);
+	vec_release(&scan.later);
 }
 
 bool arch_isa_feature(const struct arch_isa *isa, unsigned int n, struct arch_feature *feature)
