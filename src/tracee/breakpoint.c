@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
+#include "tracee/trampoline.h"
 #include "tracee/wait.h"
 
 struct breakpoint *breakpoint_find(const struct tracee *tracee, uint64_t address)
@@ -28,10 +29,24 @@ unsigned int breakpoint_purposes(const struct tracee *tracee, uint64_t address)
 	return breakpoint ? breakpoint->purpose : 0;
 }
 
-static int insert(const struct tracee *tracee, struct breakpoint *breakpoint)
+static int insert_jump(struct tracee *tracee, struct breakpoint *breakpoint)
 {
-	int error = memory_read(tracee, breakpoint->address, breakpoint->original,
-				arch_breakpoint_size);
+	int error = trampoline_insert(tracee, breakpoint->jump);
+
+	breakpoint->inserted = !error;
+	if (error)
+		breakpoint->jump = NULL;
+	return error;
+}
+
+static int insert(struct tracee *tracee, struct breakpoint *breakpoint)
+{
+	int error;
+
+	if (breakpoint->jump && !insert_jump(tracee, breakpoint))
+		return 0;
+	error = memory_read(tracee, breakpoint->address, breakpoint->original,
+			    arch_breakpoint_size);
 
 	if (!error)
 		error = memory_write(tracee, breakpoint->address, arch_breakpoint,
@@ -40,18 +55,49 @@ static int insert(const struct tracee *tracee, struct breakpoint *breakpoint)
 	return error;
 }
 
-static void take_out(const struct tracee *tracee, struct breakpoint *breakpoint)
+static void take_out(struct tracee *tracee, struct breakpoint *breakpoint)
 {
 	uint8_t now[sizeof(breakpoint->original)];
 
 	if (!breakpoint->inserted)
 		return;
 	breakpoint->inserted = false;
+	if (breakpoint->jump) {
+		trampoline_take_out(tracee, breakpoint->jump);
+		return;
+	}
 	/* Where the program has put other code meanwhile, there is nothing to restore. */
 	if (memory_read(tracee, breakpoint->address, now, arch_breakpoint_size) ||
 	    memcmp(now, arch_breakpoint, arch_breakpoint_size))
 		return;
 	memory_write(tracee, breakpoint->address, breakpoint->original, arch_breakpoint_size);
+}
+
+int breakpoint_replace(struct tracee *tracee, struct breakpoint *breakpoint,
+		       struct trampoline *jump)
+{
+	bool inserted = breakpoint->inserted;
+	int error = 0;
+
+	take_out(tracee, breakpoint);
+	breakpoint->jump = jump;
+	if (inserted)
+		error = insert(tracee, breakpoint);
+	if (!error && breakpoint->jump != jump)
+		error = -ESTALE;
+	return error;
+}
+
+/* A jump that covers an address gives way to a breakpoint instruction. */
+static void uncover(struct tracee *tracee, uint64_t address)
+{
+	for (size_t i = 0; i < tracee->breakpoints.length; i++) {
+		struct breakpoint *other = tracee->breakpoints.items[i];
+
+		if (other->jump && address > other->address &&
+		    address - other->address < RELOCATE_JUMP)
+			breakpoint_replace(tracee, other, NULL);
+	}
 }
 
 int breakpoint_set(struct tracee *tracee, uint64_t address, unsigned int purpose)
@@ -64,6 +110,7 @@ int breakpoint_set(struct tracee *tracee, uint64_t address, unsigned int purpose
 		breakpoint->address = address;
 		*vec_push(&tracee->breakpoints) = breakpoint;
 	}
+	uncover(tracee, address);
 	if (!breakpoint->inserted)
 		error = insert(tracee, breakpoint);
 	if (!error)
@@ -111,16 +158,33 @@ void breakpoints_show(struct tracee *tracee, unsigned int purposes)
 	}
 }
 
+static size_t changed_size(const struct breakpoint *breakpoint)
+{
+	return breakpoint->jump ? RELOCATE_JUMP : arch_breakpoint_size;
+}
+
+static const uint8_t *original_bytes(const struct breakpoint *breakpoint)
+{
+	return breakpoint->jump ? breakpoint->jump->plan.original : breakpoint->original;
+}
+
+/* What is in memory instead. */
+static const uint8_t *changed_bytes(const struct breakpoint *breakpoint)
+{
+	return breakpoint->jump ? breakpoint->jump->jump : arch_breakpoint;
+}
+
 void breakpoints_mask(const struct tracee *tracee, uint64_t address, uint8_t *data, size_t size)
 {
 	for (size_t i = 0; i < tracee->breakpoints.length; i++) {
 		const struct breakpoint *breakpoint = tracee->breakpoints.items[i];
+		const uint8_t *original = original_bytes(breakpoint);
 
-		for (size_t k = 0; breakpoint->inserted && k < arch_breakpoint_size; k++) {
+		for (size_t k = 0; breakpoint->inserted && k < changed_size(breakpoint); k++) {
 			uint64_t at = breakpoint->address + k;
 
 			if (at >= address && at - address < size)
-				data[at - address] = breakpoint->original[k];
+				data[at - address] = original[k];
 		}
 	}
 }
@@ -132,13 +196,13 @@ void breakpoints_restore_in(const struct tracee *tracee, pid_t child)
 
 	for (size_t i = 0; fd >= 0 && i < tracee->breakpoints.length; i++) {
 		const struct breakpoint *breakpoint = tracee->breakpoints.items[i];
-		uint8_t now[sizeof(breakpoint->original)];
+		size_t size = changed_size(breakpoint);
+		uint8_t now[RELOCATE_JUMP];
 
-		if (!breakpoint->inserted ||
-		    io_pread(fd, now, arch_breakpoint_size, breakpoint->address) ||
-		    memcmp(now, arch_breakpoint, arch_breakpoint_size))
+		if (!breakpoint->inserted || io_pread(fd, now, size, breakpoint->address) ||
+		    memcmp(now, changed_bytes(breakpoint), size))
 			continue;
-		io_pwrite(fd, breakpoint->original, arch_breakpoint_size, breakpoint->address);
+		io_pwrite(fd, original_bytes(breakpoint), size, breakpoint->address);
 	}
 }
 
@@ -149,6 +213,8 @@ void breakpoints_forget(struct tracee *tracee, uint64_t start, uint64_t end)
 
 		if (breakpoint->address < start || breakpoint->address >= end)
 			continue;
+		if (breakpoint->jump)
+			trampoline_drop(tracee, breakpoint->jump);
 		vec_remove(&tracee->breakpoints, i);
 		free(breakpoint);
 	}
@@ -224,6 +290,10 @@ int breakpoint_step_over(struct tracee *tracee, struct thread *thread)
 	breakpoint = breakpoint_find(tracee, arch_pc(&regs));
 	if (!breakpoint || !breakpoint->inserted)
 		return 0;
+	if (breakpoint->jump) {
+		arch_set_pc(&regs, breakpoint->jump->stub.copy);
+		return thread_set_regs(thread, &regs);
+	}
 	size = memory_read_code(tracee, arch_pc(&regs), code, sizeof(code));
 	if (emulate(tracee, thread, regs, code, size))
 		return 0;

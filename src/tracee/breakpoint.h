@@ -18,11 +18,14 @@ enum breakpoint_purpose {
 	BREAK_ALL = (1 << 4) - 1,
 };
 
+struct trampoline;
+
 struct breakpoint {
 	uint64_t address;
 	unsigned int purpose;
 	bool inserted; /* its bytes are in memory */
 	uint8_t original[4];
+	struct trampoline *jump; /* instead of the instruction (trampoline.h), or NULL */
 };
 
 struct breakpoint *breakpoint_find(const struct tracee *tracee, uint64_t address);
@@ -33,6 +36,12 @@ int breakpoint_set(struct tracee *tracee, uint64_t address, unsigned int purpose
 /* Take a purpose away, everywhere or at one address. */
 void breakpoint_clear(struct tracee *tracee, uint64_t address, unsigned int purpose);
 void breakpoints_clear(struct tracee *tracee, unsigned int purpose);
+/*
+ * Have a jump instead of the breakpoint instruction, or (NULL) the instruction again; the
+ * other threads stand still. 0, or -errno: then it is the instruction.
+ */
+int breakpoint_replace(struct tracee *tracee, struct breakpoint *breakpoint,
+		       struct trampoline *jump);
 /* Have exactly the breakpoints of these purposes in memory; the others are remembered. */
 void breakpoints_show(struct tracee *tracee, unsigned int purposes);
 /* Take our breakpoints out of [address, address + size) of `data`, read from there. */

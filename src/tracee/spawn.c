@@ -19,6 +19,7 @@
 #include "tracee/memory.h"
 #include "tracee/modules.h"
 #include "tracee/threads.h"
+#include "tracee/trampoline.h"
 #include "tracee/wait.h"
 
 static void run_child(const struct spawn_options *options, int go, int failed)
@@ -149,6 +150,7 @@ int tracee_renew(struct tracee *tracee, struct thread *thread)
 	int error;
 
 	breakpoints_forget(tracee, 0, UINT64_MAX);
+	trampolines_forget(tracee);
 	modules_release(tracee);
 	tracee->runner = tracee->table = tracee->call_pc = 0;
 	error = finish_exec(tracee, thread);
@@ -321,6 +323,7 @@ void tracee_release(struct tracee *tracee)
 	while (tracee->threads.length)
 		thread_drop(tracee, tracee->threads.items[0]);
 	breakpoints_forget(tracee, 0, UINT64_MAX);
+	trampolines_forget(tracee);
 	modules_release(tracee);
 	memory_close(tracee);
 	vec_release(&tracee->threads);

@@ -67,6 +67,7 @@ struct queued_stop {
 
 struct breakpoint;
 struct module;
+struct trampolines;
 
 struct tracee {
 	pid_t pid;
@@ -93,6 +94,7 @@ struct tracee {
 	bool loaded;		/* the start-up libraries are mapped and relocated */
 	uint64_t call_pc;	/* a system-call instruction of the program */
 	uint64_t runner, table; /* injected code and data; 0 when not there */
+	struct trampolines *trampolines; /* trampoline.h; NULL without */
 };
 
 struct spawn_options {

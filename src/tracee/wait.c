@@ -12,6 +12,7 @@
 #include "tracee/breakpoint.h"
 #include "tracee/interrupt.h"
 #include "tracee/threads.h"
+#include "tracee/trampoline.h"
 
 #define CALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
 
@@ -53,23 +54,40 @@ void wait_note(struct tracee *tracee, struct thread *thread, int status)
 		ptrace(PTRACE_GETSIGINFO, thread->tid, 0, &thread->info);
 }
 
-bool wait_is_breakpoint(const struct tracee *tracee, struct thread *thread, int status,
-			uint64_t *address)
+/* A breakpoint instruction of ours. */
+static bool is_breakpoint(const struct tracee *tracee, struct thread *thread, uint64_t *address)
 {
 	struct chop_regs regs;
 	const struct breakpoint *breakpoint;
 
-	if (stop_event(status) || WSTOPSIG(status) != SIGTRAP ||
-	    (thread->info.si_code != SI_KERNEL && thread->info.si_code != TRAP_BRKPT))
-		return false;
-	if (thread_get_regs(thread, &regs))
+	if ((thread->info.si_code != SI_KERNEL && thread->info.si_code != TRAP_BRKPT) ||
+	    thread_get_regs(thread, &regs))
 		return false;
 	*address = arch_pc(&regs) - arch_breakpoint_advance;
 	breakpoint = breakpoint_find(tracee, *address);
-	if (!breakpoint || !breakpoint->inserted)
+	if (!breakpoint || !breakpoint->inserted || breakpoint->jump)
 		return false;
 	arch_set_pc(&regs, *address);
 	return !thread_set_regs(thread, &regs);
+}
+
+enum wait_trap wait_trap(struct tracee *tracee, struct thread *thread, int status,
+			 uint64_t *address)
+{
+	int signal = WSTOPSIG(status);
+
+	if (stop_event(status) || (signal != SIGTRAP && signal != SIGILL))
+		return WAIT_OTHER;
+	switch (trampoline_trapped(tracee, thread, signal, address)) {
+	case TRAP_STOP:
+		return WAIT_BREAKPOINT;
+	case TRAP_PASSED:
+		return WAIT_PASSED;
+	case TRAP_FOREIGN:
+		break;
+	}
+	return signal == SIGTRAP && is_breakpoint(tracee, thread, address) ? WAIT_BREAKPOINT
+									   : WAIT_OTHER;
 }
 
 /*
@@ -87,11 +105,12 @@ static bool trap_is_coming(const struct tracee *tracee, const struct thread *thr
 	if (thread_get_regs(thread, &regs))
 		return false;
 	breakpoint = breakpoint_find(tracee, arch_pc(&regs) - arch_breakpoint_advance);
-	if (!breakpoint || !breakpoint->inserted)
+	if ((!breakpoint || !breakpoint->inserted) && !trampoline_is_trap(tracee, arch_pc(&regs)))
 		return false;
 	count = ptrace(PTRACE_PEEKSIGINFO, thread->tid, &args, infos);
 	for (long i = 0; i < count; i++) {
-		if (infos[i].si_signo == SIGTRAP && infos[i].si_code > 0)
+		if ((infos[i].si_signo == SIGTRAP || infos[i].si_signo == SIGILL) &&
+		    infos[i].si_code > 0)
 			return true;
 	}
 	return false;
@@ -101,6 +120,7 @@ void wait_queue(struct tracee *tracee, pid_t tid, int status)
 {
 	struct thread *thread = thread_find(tracee, tid);
 	struct queued_stop stop = { .tid = tid, .status = status };
+	enum wait_trap trap;
 
 	if (thread && WIFSTOPPED(status)) {
 		wait_note(tracee, thread, status);
@@ -109,7 +129,10 @@ void wait_queue(struct tracee *tracee, pid_t tid, int status)
 				thread_resume(thread, thread->run, 0);
 			return;
 		}
-		stop.breakpoint = wait_is_breakpoint(tracee, thread, status, &stop.address);
+		trap = wait_trap(tracee, thread, status, &stop.address);
+		if (trap == WAIT_PASSED)
+			return;
+		stop.breakpoint = trap == WAIT_BREAKPOINT;
 	}
 	if (thread) {
 		thread->exiting |= !WIFSTOPPED(status);
@@ -164,6 +187,10 @@ static void welcome(struct tracee *tracee, pid_t tid)
 	thread = thread_add(tracee, tid);
 	thread->foreign = !ours;
 	thread->stopped = true;
+	if (ours)
+		trampoline_on_thread(tracee);
+	else /* of a vfork, as far as one can tell: the parent's event may come later */
+		trampoline_on_vfork(tracee, false);
 	thread_resume(thread, RUN_FREE, 0);
 }
 
@@ -186,6 +213,20 @@ static bool after_exec(struct tracee *tracee, struct thread *thread, struct even
 	return true;
 }
 
+/* What the stubs in the program have to be prepared for. */
+static void tell_trampolines(struct tracee *tracee, int event)
+{
+	switch (event) {
+	case PTRACE_EVENT_CLONE:
+		trampoline_on_thread(tracee);
+		break;
+	case PTRACE_EVENT_VFORK:
+	case PTRACE_EVENT_VFORK_DONE:
+		trampoline_on_vfork(tracee, event == PTRACE_EVENT_VFORK_DONE);
+		break;
+	}
+}
+
 static bool on_event(struct tracee *tracee, struct thread *thread, int status, struct event *event)
 {
 	if (stop_event(status) == PTRACE_EVENT_EXEC)
@@ -195,6 +236,7 @@ static bool on_event(struct tracee *tracee, struct thread *thread, int status, s
 		event->kind = EVENT_STOPPED;
 		return true;
 	}
+	tell_trampolines(tracee, stop_event(status));
 	thread_resume(thread, thread->run, 0);
 	return false;
 }
@@ -224,6 +266,8 @@ static bool on_breakpoint(struct tracee *tracee, struct thread *thread, uint64_t
 			  struct event *event)
 {
 	if (thread->foreign || is_again(thread)) {
+		if (thread->foreign)
+			trampoline_stop_next(tracee, address);
 		if (!breakpoint_step_over(tracee, thread))
 			thread_resume(thread, RUN_FREE, 0);
 		return false;
@@ -277,8 +321,15 @@ static bool dispatch(struct tracee *tracee, pid_t tid, int status, struct event 
 		return on_event(tracee, thread, status, event);
 	if (WSTOPSIG(status) == CALL_STOP)
 		return on_call(thread, event);
-	if (wait_is_breakpoint(tracee, thread, status, &address))
+	switch (wait_trap(tracee, thread, status, &address)) {
+	case WAIT_BREAKPOINT:
 		return on_breakpoint(tracee, thread, address, event);
+	case WAIT_PASSED:
+		thread_resume(thread, thread->run, 0);
+		return false;
+	case WAIT_OTHER:
+		break;
+	}
 	return on_signal(thread, event);
 }
 

@@ -16,10 +16,13 @@ bool wait_for(struct tracee *tracee, struct thread *thread, int *status);
 void wait_queue(struct tracee *tracee, pid_t tid, int status);
 /* Take what a stop tells about the thread itself into its fields. */
 void wait_note(struct tracee *tracee, struct thread *thread, int status);
-/*
- * The stop is one of our breakpoints: put the pc back to it, in *address.
- */
-bool wait_is_breakpoint(const struct tracee *tracee, struct thread *thread, int status,
-			uint64_t *address);
+/* What a stop has to do with our breakpoints. */
+enum wait_trap {
+	WAIT_OTHER,
+	WAIT_BREAKPOINT, /* it is one: the pc is back at it, in *address */
+	WAIT_PASSED,	 /* the thread can go on as if nothing had been */
+};
+enum wait_trap wait_trap(struct tracee *tracee, struct thread *thread, int status,
+			 uint64_t *address);
 
 #endif

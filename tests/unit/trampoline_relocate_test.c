@@ -77,24 +77,39 @@ __asm__(".pushsection .text\n"
 	"case_pointer: .quad case_far\n.popsection\n");
 
 typedef long function(long);
-#define CASES(_)                                                                                   \
-	_(plain)                                                                                   \
-	_(endbr)                                                                                   \
-	_(data)                                                                                    \
-	_(data_immediate)                                                                          \
-	_(address)                                                                                 \
-	_(branch_short)                                                                            \
-	_(branch_long) _(branch_inside) _(branch_back) _(jump) _(jump_short) _(loop) _(loop_count) \
-		_(call) _(call_return_address) _(call_indirect) _(call_register) _(jump_indirect)  \
-			_(short) _(shortest) _(flags) _(red_zone) _(vector)
-#define DECLARE(name) function case_##name;
-CASES(DECLARE)
-function case_far, case_end;
-#define LIST(name) { #name, case_##name },
+function case_plain, case_endbr, case_data, case_data_immediate, case_address, case_branch_short,
+	case_branch_long, case_branch_inside, case_branch_back, case_jump, case_jump_short,
+	case_loop, case_loop_count, case_call, case_call_return_address, case_call_indirect,
+	case_call_register, case_jump_indirect, case_short, case_shortest, case_flags,
+	case_red_zone, case_vector, case_far, case_end;
 static const struct {
 	const char *name;
 	function *call;
-} cases[] = { CASES(LIST) };
+} cases[] = {
+	{ "plain", case_plain },
+	{ "endbr", case_endbr },
+	{ "data", case_data },
+	{ "data_immediate", case_data_immediate },
+	{ "address", case_address },
+	{ "branch_short", case_branch_short },
+	{ "branch_long", case_branch_long },
+	{ "branch_inside", case_branch_inside },
+	{ "branch_back", case_branch_back },
+	{ "jump", case_jump },
+	{ "jump_short", case_jump_short },
+	{ "loop", case_loop },
+	{ "loop_count", case_loop_count },
+	{ "call", case_call },
+	{ "call_return_address", case_call_return_address },
+	{ "call_indirect", case_call_indirect },
+	{ "call_register", case_call_register },
+	{ "jump_indirect", case_jump_indirect },
+	{ "short", case_short },
+	{ "shortest", case_shortest },
+	{ "flags", case_flags },
+	{ "red_zone", case_red_zone },
+	{ "vector", case_vector },
+};
 
 #define WINDOW_SIZE (32 << 20)
 static uint8_t *window;
