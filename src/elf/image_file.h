@@ -29,6 +29,8 @@ struct image_file {
 
 /* image_open() without the symbols: fast. */
 int image_open_plain(const char *path, struct image *image);
+/* Does an exported symbol of code - a function, or a label without type - start there? */
+bool image_exports_at(const struct image *image, uint64_t address);
 /* Fill image->symbols; 0 or -errno with a message recorded. */
 int symbols_load(struct image *image);
 /* The executable range that holds an address, or NULL. */

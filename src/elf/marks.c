@@ -277,6 +277,8 @@ static bool find_part(const struct finder *finder, const struct jump *jump, stru
 	const struct symbol *symbol = image_symbol_at(finder->image, jump->target);
 	struct image_range range;
 
+	if (image_exports_at(finder->image, jump->target))
+		return false;
 	if (symbol) {
 		*part = (struct marks_part){ symbol->address,
 					     image_function_end(finder->image, symbol) };

@@ -322,6 +322,19 @@ static size_t upper_bound(const struct image *image, uint64_t address)
 	return low;
 }
 
+bool image_exports_at(const struct image *image, uint64_t address)
+{
+	for (size_t i = upper_bound(image, address); i--;) {
+		const struct symbol *symbol = &image->symbols.items[i];
+
+		if (symbol->address != address)
+			break;
+		if (symbol->global && (is_function(symbol) || symbol->kind == SYMBOL_OTHER))
+			return true;
+	}
+	return false;
+}
+
 uint64_t image_function_end(const struct image *image, const struct symbol *symbol)
 {
 	const struct image_range *code = image_code_at(image, symbol->address);
