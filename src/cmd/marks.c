@@ -141,6 +141,10 @@ static size_t print_wanted_loops(const struct loop_vec *loops, int line, const c
 
 		if (!wanted(loops, loop, line))
 			continue;
+		if (!loop->exits.length) {
+			log_warn("the loop at %" PRIx64 " is never left", loop->header);
+			continue;
+		}
 		if (!printed++ && module)
 			printf("-module %s\n", module);
 		describe_loop(loop);
@@ -165,8 +169,9 @@ static int print_loops(const struct resolved *resolved, const struct resolved_co
 	loops_release(&loops);
 	if (printed)
 		return 0;
-	if (!found)
-		return err_set(CHOP_USAGE, ENOENT, "%s has no loop", code->name);
+	if (!found || !line)
+		return err_set(CHOP_USAGE, ENOENT, "%s has no loop%s", code->name,
+			       found ? " that is ever left" : "");
 	return err_set(
 		CHOP_USAGE, ENOENT,
 		"none of the %zu loops of %s is at line %d, as far as line numbers are known",

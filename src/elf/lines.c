@@ -146,6 +146,31 @@ static bool unit_has_file(Dwarf_Die *unit, const char *file)
 	return false;
 }
 
+static void search_unit(struct line_search *search, Dwarf_Die *unit)
+{
+	Dwarf_Lines *lines;
+	size_t count;
+
+	if (!unit_has_file(unit, search->file) || dwarf_getsrclines(unit, &lines, &count))
+		return;
+	for (size_t i = 0; i < count; i++)
+		take_line(search, dwarf_onesrcline(lines, i));
+}
+
+/* Line tables are long: those of the units that are compiled from the file come first. */
+static void search_units(struct line_search *search, Dwarf *dwarf, bool compiled_from_it)
+{
+	Dwarf_Off offset = 0;
+	Dwarf_Die unit;
+
+	while (next_unit(dwarf, &offset, &unit)) {
+		const char *name = dwarf_diename(&unit);
+
+		if ((name && ends_with_path(name, search->file)) == compiled_from_it)
+			search_unit(search, &unit);
+	}
+}
+
 static int ascending(const void *a, const void *b)
 {
 	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
@@ -158,18 +183,12 @@ bool line_addresses(const struct image *image, const char *file, int number,
 {
 	struct line_search search = { .file = file, .wanted = number, .addresses = addresses };
 	Dwarf *dwarf = dwarf_of(image);
-	Dwarf_Off offset = 0;
-	Dwarf_Die unit;
 
-	while (dwarf && next_unit(dwarf, &offset, &unit)) {
-		Dwarf_Lines *lines;
-		size_t count;
-
-		if (!unit_has_file(&unit, file) || dwarf_getsrclines(&unit, &lines, &count))
-			continue;
-		for (size_t i = 0; i < count; i++)
-			take_line(&search, dwarf_onesrcline(lines, i));
-	}
+	if (dwarf)
+		search_units(&search, dwarf, true);
+	/* Not there: a header, whose code may be in any unit. */
+	if (dwarf && search.best != number)
+		search_units(&search, dwarf, false);
 	vec_sort(addresses, ascending);
 	if (taken)
 		*taken = search.best;
