@@ -66,7 +66,8 @@ static void record_error(struct row *row, int error)
 	err_clear();
 }
 
-static void run_one(const struct options *options, int fd, struct row *row)
+/* `name` is what the snippet calls itself in messages. */
+static void run_one(const struct options *options, int fd, const char *name, struct row *row)
 {
 	char timeout[40];
 	const char *arguments[3] = { NULL };
@@ -80,7 +81,7 @@ static void run_one(const struct options *options, int fd, struct row *row)
 		arguments[count++] = timeout;
 	if (options->friendly)
 		arguments[count++] = "--friendly";
-	error = snippet_run(fd, row->name, arguments, &result);
+	error = snippet_run(fd, name, arguments, &result);
 	if (error) {
 		record_error(row, error);
 		snippet_result_release(&result);
@@ -96,6 +97,7 @@ static void verify_capture(struct verification *v, const struct tracedir_index *
 			   const struct tracedir_entry *entry)
 {
 	cleanup_capture struct capture capture;
+	cleanup_free char *name = NULL;
 	struct row *row = vec_push(&v->rows);
 	int fd, error;
 
@@ -113,7 +115,9 @@ static void verify_capture(struct verification *v, const struct tracedir_index *
 		record_error(row, fd);
 		return;
 	}
-	run_one(v->options, fd, row);
+	name = xasprintf("%s.%" PRIu64, capture.function ? capture.function : "region",
+			 capture.invocation);
+	run_one(v->options, fd, name, row);
 	close(fd);
 }
 
@@ -158,7 +162,7 @@ static void verify_file(struct verification *v, const char *path)
 	if (error)
 		record_error(row, error);
 	else
-		run_one(v->options, fd, row);
+		run_one(v->options, fd, path, row);
 }
 
 static void verify_path(struct verification *v, const char *path)
@@ -176,7 +180,9 @@ static int show_one(const struct row *row)
 {
 	if (!row->output.length)
 		return err_set(row->status, EINVAL, "%s", row->verdict);
-	fputs(buf_text(&row->output), stdout);
+	/* A verdict is the result; a refusal to start is an error. */
+	fputs(buf_text(&row->output),
+	      row->status == CHOP_USAGE || row->status == CHOP_MISSING ? stderr : stdout);
 	return (int)row->status;
 }
 
