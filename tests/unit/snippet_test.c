@@ -173,7 +173,7 @@ static void test_end_never_reached(void **state)
 	(void)state;
 	start(wait_region, wait_region_end);
 	fixture_capture(&f, &capture);
-	expect_run(&capture, NULL, arguments, CHOP_OK, "equal");
+	expect_run(&capture, NULL, NULL, CHOP_OK, "equal");
 	memset(recorded(DATA, false), 0, 8);
 	expect_run(&capture, NULL, arguments, CHOP_NO_END,
 		   "no end: not reached in 200.0 ms, stopped at 0x1000000");
