@@ -5,6 +5,7 @@
 # make check    install what is missing, build, run all tests; ONLY="WORD..." for some
 # make bench    print the figures, side by side with their baselines
 # make fuzz     fuzz each target for FUZZ_SECONDS (60); ONLY="NAME..." for some
+# make corpus   regions of real programs: captured, built, verified; ONLY="PROGRAM..."
 # make lint     formatting, layers, house rules, clang; make format formats
 # make install  to $(DESTDIR)$(PREFIX); make uninstall
 # make SAN=1    the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build/san
@@ -50,7 +51,7 @@ LDLIBS = $(B)/libchop.a $(LIB_LIBS) -lm -lpthread
 
 # Written by mk/config.sh: LIB_CFLAGS, LIB_LIBS, HAVE_BPF, HAVE_FUZZER. Not needed to install
 # what it probes for, nor to clean up.
-ifneq ($(filter-out deps demo check bench fuzz clean format lint,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps demo check bench corpus fuzz clean format lint,$(or $(MAKECMDGOALS),all)),)
 include $(B)/config.mk
 endif
 
@@ -214,6 +215,12 @@ check:
 	@tests/run.sh $(B) $(ONLY)
 
 all-tests: all $(UNIT) $(PROG) $(FUZZ) $(MAN) $(COMPLETIONS)
+
+# Regions of real programs, captured, built and verified: minutes, and packages by the dozen.
+corpus:
+	@mk/deps.sh build corpus
+	@$(call BUILD_QUIETLY,$(JOBS) all)
+	@tests/corpus/run.sh $(B) $(ONLY)
 
 bench:
 	@mk/deps.sh build test bench

@@ -107,6 +107,7 @@ json_t *index_entry(const struct capture *capture, uint32_t members, const struc
 		{ "begin", address(capture->begin) },
 		{ "ends", addresses(&capture->ends) },
 		{ "reached_end", address(capture->reached_end) },
+		{ "system_calls", number(capture->calls.events) },
 		{ "ends_at_return", json_boolean(capture->end_kind == END_AT_RETURN) },
 		{ "backend", text(capture->backend) },
 		{ "pages", number(touched) },

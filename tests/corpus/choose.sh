@@ -18,7 +18,7 @@ hottest() { # COMMAND: lines "SYMBOL MODULE"
 		sh -c "exec $1" >/dev/null 2>&1 </dev/null
 	perf report -i perf.data --no-demangle --children --sort symbol,dso --stdio -g none 2>/dev/null |
 		awk '/^#/ || $3 != "[.]" || $4 ~ /^0x/ || $5 ~ /^(ld-linux|\[)/ || $4 ~ /[@(<]/ { next }
-		     $5 == "(inlined)" || $4 ~ /^(_dl_|__strcmp_|__strlen_|__mem)/ { next }
+		     $5 == "(inlined)" || $4 ~ /^(_dl_|__strcmp_|__strlen_|__mem|_int_|_IO_default)|_internal$/ { next }
 		     $4 ~ /^(main|_start|__libc_start.*|start_thread|clone3?|exec|sh)$/ { next }
 		     { print $4, $5 }' | head -n 2
 }
