@@ -52,10 +52,13 @@ static const struct rule rules[] = {
 	{ SYS_mseal, POLICY_REFUSE, "sealed memory cannot be put back" },
 };
 
+/* A new thread stands still until the owner waits for it; then what it does is recorded. */
 static enum call_policy policy_of_clone(uint64_t flags, const char **reason)
 {
+	if (flags & CLONE_THREAD)
+		return POLICY_RECORD;
 	if (flags & CLONE_VM && !(flags & CLONE_VFORK)) {
-		*reason = "it starts a thread";
+		*reason = "it starts a process that shares its memory";
 		return POLICY_REFUSE;
 	}
 	*reason = "the program forks";
@@ -74,9 +77,6 @@ enum call_policy policy_of(long number, const uint64_t args[6], const char **rea
 	switch (number) {
 	case SYS_clone:
 		return policy_of_clone(args[0], reason);
-	case SYS_clone3:
-		*reason = "it starts a thread or a process";
-		return POLICY_REFUSE;
 	case SYS_madvise:
 		return policy_of_advice(args[2]);
 	case SYS_arch_prctl:

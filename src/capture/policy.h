@@ -13,7 +13,9 @@ enum call_policy {
 	POLICY_REFUSE,	/* it cannot be recorded */
 };
 
-/* *reason: for POLICY_END what happens, for POLICY_REFUSE why ("its rings ..."). */
+/*
+ * clone3 counts as the clone it is: with its flags as first argument. *reason: for POLICY_END what happens, for POLICY_REFUSE why ("its rings ...").
+ */
 enum call_policy policy_of(long number, const uint64_t args[6], const char **reason);
 
 /* Address ranges a call changes the mappings or the backing of; at most two. */

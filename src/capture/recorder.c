@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -246,6 +247,18 @@ static void open_record(struct recorder *recorder, enum call_policy policy)
 	recorder->open = true;
 }
 
+static enum call_policy find_policy(struct recorder *recorder, const char **reason)
+{
+	uint64_t args[6] = { 0 };
+
+	if (recorder->call.number != SYS_clone3)
+		return policy_of(recorder->call.number, recorder->call.args, reason);
+	/* Unreadable, the call fails and does nothing. */
+	if (read_memory(recorder, recorder->call.args[0], args, sizeof(*args)))
+		args[0] = CLONE_THREAD;
+	return policy_of(SYS_clone, args, reason);
+}
+
 /* A call that was interrupted goes on under another number, as the same call. */
 static bool continues(struct recorder *recorder, const struct arch_call *call)
 {
@@ -273,7 +286,7 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 	recorder->ip = arch_call_pc(regs);
 	recorder->call = (struct call_instance){ .number = call.number };
 	memcpy(recorder->call.args, call.args, sizeof(call.args));
-	policy = policy_of(call.number, call.args, &reason);
+	policy = find_policy(recorder, &reason);
 	if (policy == POLICY_REFUSE)
 		return refuse(recorder, reason);
 	find_changes(recorder);
@@ -435,6 +448,8 @@ int recorder_exit(struct recorder *recorder, const struct chop_regs *regs)
 	syslog_event(log)->result = call.result;
 	if (recorder->call.number == SYS_rt_sigprocmask)
 		apply_mask(recorder);
+	if (recorder->call.number == SYS_clone || recorder->call.number == SYS_clone3)
+		recorder->started_thread |= call.result > 0;
 	error = call_outputs(&recorder->call, read_memory, add_output, recorder);
 	if (error >= 0 && recorder->compared) {
 		syslog_event(log)->flags |= CHOP_EVENT_TRACKED;

@@ -29,10 +29,11 @@ struct recorder {
 	struct u64vec fresh;	       /* pairs: memory mapped since entry */
 	struct call_change changes[2]; /* of memory that was there at entry */
 	unsigned int change_count;
-	bool open;	 /* a record is being built */
-	bool restarting; /* the call was interrupted and will be made again */
-	bool compared;	 /* a snapshot was taken: compare at the exit */
-	bool ended;	 /* the region ends in this call */
+	bool open;	     /* a record is being built */
+	bool restarting;     /* the call was interrupted and will be made again */
+	bool compared;	     /* a snapshot was taken: compare at the exit */
+	bool started_thread; /* by a call of the region */
+	bool ended;	     /* the region ends in this call */
 };
 
 void recorder_begin(struct recorder *recorder, struct tracee *tracee, struct backend *backend,

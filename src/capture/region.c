@@ -406,7 +406,10 @@ static int let_others_run(struct passage *run, struct event *event)
 
 static int next_event(struct passage *run, struct event *event)
 {
-	if (run->recorder.open && thread_count(run->tracee) > 1 && !stops_soon(run))
+	/* A thread that the region started may not have reported yet. */
+	bool others = thread_count(run->tracee) > 1 || run->recorder.started_thread;
+
+	if (run->recorder.open && others && !stops_soon(run))
 		return let_others_run(run, event);
 	tracee_next_of(run->tracee, run->owner, event);
 	return 0;

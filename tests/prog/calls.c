@@ -222,6 +222,28 @@ REGION void wait(void)
 	pthread_mutex_unlock(&lock);
 }
 
+static void *count_up(void *argument)
+{
+	int *numbers = argument;
+
+	for (int i = 0; i < 1000; i++)
+		numbers[i] = i * i;
+	return numbers + 5;
+}
+
+REGION void threads(void)
+{
+	static int numbers[1000];
+	pthread_t thread;
+	void *result;
+
+	memset(numbers, 0, sizeof(numbers));
+	pthread_create(&thread, NULL, count_up, numbers);
+	pthread_join(thread, &result);
+	add(numbers, sizeof(numbers));
+	add(result, sizeof(int));
+}
+
 REGION void output(void)
 {
 	printf("printed %lu\n", sum);
@@ -241,7 +263,7 @@ static const struct {
 } functions[] = {
 	{ "files", files },   { "directory", directory }, { "pipes", pipes },
 	{ "clocks", clocks }, { "memory", memory },	  { "ioctls", ioctls },
-	{ "remaps", remaps }, { "wait", wait },     { "output", output },	  { "exits", exits },
+	{ "remaps", remaps }, { "wait", wait },     { "output", output },	  { "exits", exits },   { "threads", threads },
 };
 
 int main(int argc, char **argv)

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 need_facility ptrace userfaultfd userfaultfd-async pagemap-scan seccomp
 
-for name in files directory pipes clocks memory remaps ioctls wait output exits; do
+for name in files directory pipes clocks memory remaps ioctls wait threads output exits; do
 	invocation=1
 	[ $name = exits ] && invocation=0
 	"$PROG/calls" $name >alone.out 2>alone.err
