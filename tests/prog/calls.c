@@ -1,4 +1,5 @@
 // flags: -O1 -pthread -D_GNU_SOURCE
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Regions that make system calls, one function each, called CALLS_TIMES times (3). The
  * argument names the function: files, pipes, clock, memory, ioctls, wait, output, exits.
