@@ -61,7 +61,7 @@ list_tests() {
 
 # One test in its own directory, with its own process group; results go to files.
 run_one() { # NAME COMMAND...
-	local out=$work/${1//\//.} status
+	local out=$work/${1//\//.} status start=$SECONDS
 	mkdir -p "$out.dir"
 	cd "$out.dir" || exit 2
 	shift
@@ -69,7 +69,7 @@ run_one() { # NAME COMMAND...
 		timeout -k 5 "$limit" "$@" >"$out.log" 2>&1 </dev/null
 	status=$?
 	cd / && rm -rf "$out.dir"
-	echo $status >"$out.status"
+	echo "$status $((SECONDS - start))" >"$out.status"
 }
 
 stop_all() {
@@ -119,8 +119,8 @@ show() { # TEXT: a line that stays
 }
 
 collect() { # NAME: add up one finished test
-	local out=$work/${1//\//.} status line kind=count_shell counts
-	status=$(cat "$out.status")
+	local out=$work/${1//\//.} status seconds line kind=count_shell counts
+	read -r status seconds <"$out.status"
 	[[ $1 == unit/* ]] && kind=count_unit
 	while read -r line; do
 		case $line in
@@ -133,11 +133,11 @@ collect() { # NAME: add up one finished test
 	counts="$p passed, $f failed, $s skipped"
 	if [ "$f" -gt 0 ]; then
 		[ "$status" = 124 ] && counts="$counts (timed out after $limit s)"
-		show "FAILED $1: $counts, exit status $status"
+		show "FAILED $1: $counts, exit status $status, $seconds s"
 		sed 's/^/    /' "$out.log" | tail -n 200
 		echo "$1" >>"$work/failures"
 	elif [ -n "$verbose" ]; then
-		show "ok     $1: $counts"
+		show "ok     $1: $counts, $seconds s"
 	fi
 	rm -f "$out.log" "$out.status"
 }

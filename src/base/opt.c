@@ -292,6 +292,14 @@ enum opt_result opt_parse(const struct opt_spec *spec, int argc, char **argv, vo
 	return act_on_globals(&parser.globals) ? OPT_FAILED : OPT_DONE;
 }
 
+void opt_release(const struct opt *table, void *options)
+{
+	for (; table->type != OPT_TYPE_END; table++) {
+		if (table->type == OPT_TYPE_LIST)
+			vec_release((struct strvec *)((char *)options + table->offset));
+	}
+}
+
 static void help_row(struct buf *out, const struct opt *opt)
 {
 	size_t start = out->length;

@@ -101,6 +101,9 @@ enum opt_result {
 enum opt_result opt_parse(const struct opt_spec *spec, int argc, char **argv, void *options,
 			  struct strvec *rest);
 
+/* Free the lists in a command's options; the strings are argv's. */
+void opt_release(const struct opt *table, void *options);
+
 struct buf;
 /* The help text of a command. */
 void opt_help(const struct opt_spec *spec, struct buf *out);

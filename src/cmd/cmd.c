@@ -14,6 +14,7 @@ bool cmd_parse(const struct opt_spec *spec, int argc, char **argv, void *options
 {
 	cleanup_buf struct buf help = { 0 };
 
+	*status = -EINVAL;
 	switch (opt_parse(spec, argc, argv, options, rest)) {
 	case OPT_DONE:
 		return true;
@@ -21,11 +22,12 @@ bool cmd_parse(const struct opt_spec *spec, int argc, char **argv, void *options
 		opt_help(spec, &help);
 		fputs(buf_text(&help), stdout);
 		*status = 0;
-		return false;
+		break;
 	case OPT_FAILED:
 		break;
 	}
-	*status = -EINVAL;
+	opt_release(spec->options, options);
+	vec_release(rest);
 	return false;
 }
 

@@ -16,7 +16,7 @@
 
 /*
  * Parse options; for -h prints the help to stdout. Returns true when the command should
- * go on; otherwise it returns *status.
+ * go on; otherwise it returns *status, and what was collected is released already.
  */
 bool cmd_parse(const struct opt_spec *spec, int argc, char **argv, void *options,
 	       struct strvec *rest, int *status);
