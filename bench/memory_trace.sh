@@ -40,13 +40,14 @@ region() { # NAME INDEX SMALL_COMMAND... -- COMMAND...
 	done
 	shift
 	rm -rf t
-	chop trace -q -function "$name" -indices "$index" -trace-dir t -- "$@" >/dev/null 2>&1 || return
-	chop snippet -q t -o s
+	chop trace -q -function "$name" -max-traces $((index + 1)) -trace-dir t -- "$@" \
+		>/dev/null 2>&1 </dev/null || return
+	chop snippet -q t --capture "$index" -o s
 	native=$(for ((i = 0; i < runs; i++)); do
 		./s --iterations 20 | sed -n 's/^warm minimum.*(\([0-9.]*\) ms)/\1/p'
 	done | median)
-	read -r references counted < <(chop_mem --count)
-	read -r references file < <(chop_mem -o f)
+	read -r references counted < <(chop_mem --capture "$index" --count)
+	read -r references file < <(chop_mem --capture "$index" -o f)
 	slow=$(lackey "${small[@]}")
 	awk -v name="$name" -v n="$references" -v native="${native:-0}" -v count="$counted" \
 		-v file="$file" -v lackey="$slow" -v bytes="$(stat -c %s f)" 'BEGIN {
