@@ -55,6 +55,22 @@ bool index_ranges_contain(const struct index_ranges *ranges, uint64_t index)
 	return false;
 }
 
+bool index_ranges_next(const struct index_ranges *ranges, uint64_t from, uint64_t *next)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < ranges->length; i++) {
+		const struct index_range *range = &ranges->items[i];
+		uint64_t first = range->first > from ? range->first : from;
+
+		if (first > range->last || (found && first >= *next))
+			continue;
+		*next = first;
+		found = true;
+	}
+	return found;
+}
+
 uint64_t index_ranges_last(const struct index_ranges *ranges)
 {
 	uint64_t last = 0;

@@ -17,6 +17,7 @@
 #include "tracee/interrupt.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
+#include "tracee/trampoline.h"
 
 /* So many refusals are told one by one; the rest is counted. */
 #define REFUSALS_TOLD 3
@@ -29,6 +30,8 @@ struct session {
 	struct region region;
 	struct region_marks marks;
 	uint64_t watched_return; /* of an IFUNC's resolver */
+	uint64_t stopped;	 /* begins reached that no jump has counted */
+	bool told;		 /* why begins are not counted by jumps */
 	bool running;		 /* the program has executed code of its own */
 	bool ever_found;
 	bool done;	  /* nothing more to capture, or to trace: let the program go */
@@ -55,9 +58,55 @@ static const struct backend_ops *find_backend(const char *name)
 	return NULL;
 }
 
+/* -- counting begins ----------------------------------------------------------------------- */
+
+/* So many invocations are worth a jump that counts instead of stopping at each. */
+#define FAR	      64
+#define BEGIN_COUNTER 0
+
+static uint64_t begins_reached(const struct session *session)
+{
+	return session->stopped + trampoline_hits(&session->tracee, BEGIN_COUNTER);
+}
+
+static void tell_stops(struct session *session, const char *reason)
+{
+	if (!session->told)
+		log_info("the program stops at every invocation until the wanted one: %s",
+			 reason ? reason : err_message());
+	session->told = true;
+}
+
+/*
+ * Let invocations pass without a stop up to the next wanted one, where that is far. The
+ * thread can make calls.
+ */
+static void skip_to_next(struct session *session, struct thread *thread)
+{
+	const struct u64vec *begins = &session->marks.begins;
+	struct tracee *tracee = &session->tracee;
+	const char *reason = NULL;
+	uint64_t next;
+	int counted;
+
+	if (!index_ranges_next(&session->options->indices, begins_reached(session), &next))
+		return;
+	if (!trampoline_counts(tracee, begins->items[0]) && next < begins_reached(session) + FAR)
+		return;
+	threads_stop(tracee, thread); /* so that no more are reached until it is set */
+	if (next >= begins_reached(session)) {
+		counted = trampoline_skip(tracee, thread, begins->items, begins->length,
+					  BEGIN_COUNTER, next - begins_reached(session), &reason);
+		if (counted >= 0 && (size_t)counted < begins->length)
+			tell_stops(session, reason);
+		err_clear();
+	}
+	threads_resume(tracee, thread);
+}
+
 /* -- reaching the region ------------------------------------------------------------------- */
 
-static int set_begins(struct session *session)
+static int set_begins(struct session *session, struct thread *thread)
 {
 	struct region_marks *marks = &session->marks;
 
@@ -74,6 +123,7 @@ static int set_begins(struct session *session)
 			return err_sys(CHOP_USAGE, -error,
 				       "cannot set a breakpoint at the begin 0x%" PRIx64, address);
 	}
+	skip_to_next(session, thread);
 	return 0;
 }
 
@@ -102,7 +152,7 @@ static int look(struct session *session, struct thread *thread)
 	session->ever_found |= marks->resolver != 0;
 	if (marks->resolver)
 		return breakpoint_set(&session->tracee, marks->resolver, BREAK_WATCH);
-	return marks->found ? set_begins(session) : 0;
+	return marks->found ? set_begins(session, thread) : 0;
 }
 
 /* A new program image, after the exec that started it or a later one. */
@@ -138,7 +188,7 @@ static int on_watch(struct session *session, const struct event *event)
 	threads_stop(tracee, event->thread);
 	breakpoints_clear(tracee, BREAK_WATCH);
 	threads_resume(tracee, event->thread);
-	error = set_begins(session);
+	error = set_begins(session, event->thread);
 	return error;
 }
 
@@ -209,10 +259,24 @@ static int capture_one(struct session *session, struct thread *thread, uint64_t 
 	return error;
 }
 
-static int on_begin(struct session *session, struct thread *thread, bool *resumed)
+/* The number of the invocation at whose begin a thread has stopped. */
+static uint64_t count_begin(struct session *session, uint64_t address)
 {
-	uint64_t invocation = session->result->reached++;
+	struct tracee *tracee = &session->tracee;
 
+	if (trampoline_counts(tracee, address))
+		return session->stopped + trampoline_stop_number(tracee, BEGIN_COUNTER);
+	session->stopped++;
+	return begins_reached(session) - 1;
+}
+
+static int on_begin(struct session *session, struct thread *thread, uint64_t address,
+		    bool *resumed)
+{
+	uint64_t invocation = count_begin(session, address);
+
+	session->result->reached = begins_reached(session);
+	skip_to_next(session, thread);
 	progress_show("invocation %" PRIu64, invocation);
 	if (!wanted(session, invocation))
 		return 0;
@@ -234,7 +298,7 @@ static int on_breakpoint(struct session *session, const struct event *event)
 	if (!error && purpose & BREAK_WATCH)
 		error = on_watch(session, event);
 	if (!error && purpose & BREAK_BEGIN)
-		error = on_begin(session, event->thread, &resumed);
+		error = on_begin(session, event->thread, event->address, &resumed);
 	if (error || resumed)
 		return error;
 	if (!breakpoint_step_over(tracee, event->thread))
@@ -244,7 +308,10 @@ static int on_breakpoint(struct session *session, const struct event *event)
 
 static int on_exec(struct session *session, struct thread *thread)
 {
-	int error = tracee_renew(&session->tracee, thread);
+	int error;
+
+	session->stopped = begins_reached(session);
+	error = tracee_renew(&session->tracee, thread);
 
 	if (!error)
 		error = begin_image(session, thread);
@@ -337,6 +404,7 @@ static int trace(struct session *session)
 		tracee_next(&session->tracee, &event);
 		error = on_event(session, &event);
 	}
+	session->result->reached = begins_reached(session);
 	if (session->region.interrupted && !session->result->interrupted)
 		session->result->interrupted = session->region.interrupted;
 	return error;

@@ -20,6 +20,8 @@ struct index_ranges VEC_BODY(struct index_range);
 /* "3,7-9": 0, or -EINVAL with a message. */
 int index_ranges_parse(const char *text, struct index_ranges *ranges);
 bool index_ranges_contain(const struct index_ranges *ranges, uint64_t index);
+/* The smallest index in them that is at least `from`; false when there is none. */
+bool index_ranges_next(const struct index_ranges *ranges, uint64_t from, uint64_t *next);
 /* The largest index in them; ranges must not be empty. */
 uint64_t index_ranges_last(const struct index_ranges *ranges);
 

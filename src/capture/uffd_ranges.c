@@ -15,6 +15,7 @@
 #include "tracee/inject.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
+#include "tracee/trampoline.h"
 
 /* One bit apart from home: congruent modulo 2 MB and 1 GB, so that whole tables move. */
 #define SHADOW_BIT 46
@@ -25,11 +26,6 @@
 static bool starts_with(const char *text, const char *start)
 {
 	return !strncmp(text, start, strlen(start));
-}
-
-static bool is_ours(const struct capture_mapping *mapping)
-{
-	return mapping->start < INJECT_ADDRESS + INJECT_SIZE && mapping->end > INJECT_ADDRESS;
 }
 
 static bool is_huge(const char *path)
@@ -49,11 +45,12 @@ static enum range_kind shared_kind(const struct capture_mapping *mapping)
 	return mapping->flags & PAGE_WRITE ? RANGE_SHARED : RANGE_ZAPPED;
 }
 
-static enum range_kind kind_of(const struct capture_mapping *mapping)
+static enum range_kind kind_of(const struct tracee *tracee,
+			       const struct capture_mapping *mapping)
 {
 	const char *path = mapping->path;
 
-	if (mapping->start >= USER_END || is_ours(mapping) ||
+	if (mapping->start >= USER_END || trampoline_owns(tracee, mapping->start) ||
 	    !(mapping->flags & (PAGE_READ | PAGE_WRITE | PAGE_EXECUTE)))
 		return RANGE_LEFT;
 	if (is_huge(path))
@@ -163,7 +160,7 @@ int uffd_plan(struct uffd *uffd)
 		struct uffd_range range = {
 			.start = mapping->start,
 			.end = mapping->end,
-			.kind = kind_of(mapping),
+			.kind = kind_of(uffd->base.tracee, mapping),
 			.flags = mapping->flags,
 			.mapping = i,
 		};

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "tracee/inject.h"
 #include "tracee/memory.h"
+#include "tracee/trampoline.h"
 
 /* Equal bytes that separate two changes; fewer are cheaper to give than to leave out. */
 #define GAP_MIN 16
@@ -46,7 +47,7 @@ static bool is_new(struct uffd *uffd, const struct capture_mapping *mapping, uin
 {
 	return mapping->flags & PAGE_WRITE && !uffd_find(uffd, address) &&
 	       !capture_mapping_at(uffd->capture, address) &&
-	       (address < INJECT_ADDRESS || address >= INJECT_ADDRESS + INJECT_SIZE) &&
+	       !trampoline_owns(uffd->base.tracee, address) &&
 	       !is_shadow(uffd, address);
 }
 
