@@ -270,8 +270,7 @@ static uint64_t count_begin(struct session *session, uint64_t address)
 	return begins_reached(session) - 1;
 }
 
-static int on_begin(struct session *session, struct thread *thread, uint64_t address,
-		    bool *resumed)
+static int on_begin(struct session *session, struct thread *thread, uint64_t address, bool *resumed)
 {
 	uint64_t invocation = count_begin(session, address);
 

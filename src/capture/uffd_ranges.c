@@ -45,8 +45,7 @@ static enum range_kind shared_kind(const struct capture_mapping *mapping)
 	return mapping->flags & PAGE_WRITE ? RANGE_SHARED : RANGE_ZAPPED;
 }
 
-static enum range_kind kind_of(const struct tracee *tracee,
-			       const struct capture_mapping *mapping)
+static enum range_kind kind_of(const struct tracee *tracee, const struct capture_mapping *mapping)
 {
 	const char *path = mapping->path;
 

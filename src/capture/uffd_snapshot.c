@@ -47,8 +47,7 @@ static bool is_new(struct uffd *uffd, const struct capture_mapping *mapping, uin
 {
 	return mapping->flags & PAGE_WRITE && !uffd_find(uffd, address) &&
 	       !capture_mapping_at(uffd->capture, address) &&
-	       !trampoline_owns(uffd->base.tracee, address) &&
-	       !is_shadow(uffd, address);
+	       !trampoline_owns(uffd->base.tracee, address) && !is_shadow(uffd, address);
 }
 
 /* Call for the present pages of new mappings. */

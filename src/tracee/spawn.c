@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
 #include "tracee/breakpoint.h"
@@ -266,6 +267,54 @@ static void finish_vforks(struct tracee *tracee)
 	threads_stop(tracee, NULL);
 }
 
+static bool is_traced(pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/status", pid);
+	cleanup_buf struct buf text = { 0 };
+	const char *line;
+
+	if (io_read_file(path, &text)) {
+		err_clear();
+		return false;
+	}
+	line = strstr(buf_text(&text), "TracerPid:");
+	return line && atoi(line + sizeof("TracerPid:") - 1) == getpid();
+}
+
+/* Where its stop is in the queue; the queue's length when it is not. */
+static size_t find_queued(const struct tracee *tracee, pid_t tid)
+{
+	size_t i = 0;
+
+	while (i < tracee->queue.length && tracee->queue.items[i].tid != tid)
+		i++;
+	return i;
+}
+
+/*
+ * Children forked a moment ago, which the kernel stops for us, perhaps later than now: they
+ * have our breakpoints in their memory, and would stay stopped for ever.
+ */
+static void release_newborn(struct tracee *tracee)
+{
+	for (size_t i = 0; i < tracee->newborn.length; i++) {
+		pid_t pid = (pid_t)tracee->newborn.items[i];
+		size_t at = find_queued(tracee, pid);
+		int status;
+
+		if (thread_find(tracee, pid) || !is_traced(pid))
+			continue;
+		if (at == tracee->queue.length) {
+			if (waitpid(pid, &status, __WALL) != pid || !WIFSTOPPED(status))
+				continue;
+			wait_queue(tracee, pid, status);
+		}
+		if (wait_release_child(tracee, pid))
+			vec_remove(&tracee->queue, at);
+	}
+	tracee->newborn.length = 0;
+}
+
 void tracee_detach(struct tracee *tracee)
 {
 	struct thread *thread;
@@ -274,6 +323,7 @@ void tracee_detach(struct tracee *tracee)
 		return;
 	tracee->held = 0;
 	threads_stop(tracee, NULL);
+	release_newborn(tracee);
 	breakpoints_clear(tracee, BREAK_ALL);
 	if (any_suspended(tracee))
 		finish_vforks(tracee);
@@ -329,6 +379,7 @@ void tracee_release(struct tracee *tracee)
 	vec_release(&tracee->threads);
 	vec_release(&tracee->queue);
 	vec_release(&tracee->breakpoints);
+	vec_release(&tracee->newborn);
 	free(tracee->program);
 	tracee->program = NULL;
 }

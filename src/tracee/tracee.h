@@ -83,6 +83,7 @@ struct tracee {
 	int exit_status; /* as from waitpid, once gone */
 	struct thread_vec VEC_BODY(struct thread *) threads;
 	struct queued_stop_vec VEC_BODY(struct queued_stop) queue;
+	struct u64vec newborn; /* ids of children whose first stop may not have been seen yet */
 	struct breakpoint_vec VEC_BODY(struct breakpoint *) breakpoints;
 	struct module_vec VEC_BODY(struct module *) modules; /* program first, then link order */
 	char *program;					     /* its executable; owned */

@@ -33,6 +33,19 @@ static int stop_event(int status)
 	return status >> 16;
 }
 
+/* A fork was told of: its child is ours to let go, whenever its first stop comes. */
+static void expect_child(struct tracee *tracee, const struct thread *thread)
+{
+	const size_t most = 64; /* those before have come long since */
+	unsigned long child;
+
+	if (ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, &child))
+		return;
+	if (tracee->newborn.length == most)
+		vec_remove(&tracee->newborn, 0);
+	*vec_push(&tracee->newborn) = child;
+}
+
 void wait_note(struct tracee *tracee, struct thread *thread, int status)
 {
 	int event = stop_event(status);
@@ -48,6 +61,8 @@ void wait_note(struct tracee *tracee, struct thread *thread, int status)
 	thread->info_stale = false;
 	if (event == PTRACE_EVENT_VFORK)
 		thread->suspended = true;
+	if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_CLONE)
+		expect_child(tracee, thread);
 	if (event == PTRACE_EVENT_VFORK_DONE)
 		thread->suspended = false;
 	if (!event && WSTOPSIG(status) != CALL_STOP)
@@ -172,6 +187,15 @@ static bool shares_memory(const struct tracee *tracee, pid_t child)
 	return false;
 }
 
+bool wait_release_child(struct tracee *tracee, pid_t tid)
+{
+	if (shares_memory(tracee, tid))
+		return false;
+	breakpoints_restore_in(tracee, tid);
+	ptrace(PTRACE_DETACH, tid, 0, 0);
+	return true;
+}
+
 /* The first stop of something new: a thread, a child with our memory, or one with its own. */
 static void welcome(struct tracee *tracee, pid_t tid)
 {
@@ -179,11 +203,8 @@ static void welcome(struct tracee *tracee, pid_t tid)
 	bool ours = !access(task, F_OK);
 	struct thread *thread;
 
-	if (!ours && !shares_memory(tracee, tid)) {
-		breakpoints_restore_in(tracee, tid);
-		ptrace(PTRACE_DETACH, tid, 0, 0);
+	if (!ours && wait_release_child(tracee, tid))
 		return;
-	}
 	thread = thread_add(tracee, tid);
 	thread->foreign = !ours;
 	thread->stopped = true;

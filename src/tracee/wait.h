@@ -16,6 +16,8 @@ bool wait_for(struct tracee *tracee, struct thread *thread, int *status);
 void wait_queue(struct tracee *tracee, pid_t tid, int status);
 /* Take what a stop tells about the thread itself into its fields. */
 void wait_note(struct tracee *tracee, struct thread *thread, int status);
+/* A new process has stopped for the first time: let it go, unless it shares the memory. */
+bool wait_release_child(struct tracee *tracee, pid_t tid);
 /* What a stop has to do with our breakpoints. */
 enum wait_trap {
 	WAIT_OTHER,
