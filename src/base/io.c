@@ -65,8 +65,9 @@ int io_pwrite(int fd, const void *data, size_t length, uint64_t offset)
 
 		if (put < 0 && errno == EINTR)
 			continue;
-		if (put < 0)
-			return -errno;
+		/* /proc/PID/mem of a process that has ended takes nothing, without error. */
+		if (put <= 0)
+			return put ? -errno : -EIO;
 		at += put;
 		offset += (uint64_t)put;
 		length -= (size_t)put;

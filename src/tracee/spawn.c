@@ -251,20 +251,22 @@ static bool any_suspended(const struct tracee *tracee)
  */
 static void finish_vforks(struct tracee *tracee)
 {
-	threads_resume(tracee, NULL);
-	while (any_suspended(tracee)) {
+	while (any_suspended(tracee) && !tracee->gone) {
 		struct event event;
 
-		interrupt_done();
-		tracee_next(tracee, &event);
-		if (event.kind == EVENT_EXIT)
-			break;
-		if (event.kind == EVENT_SIGNAL)
-			thread_forward(event.thread, RUN_FREE);
-		else if (event.thread)
-			thread_resume(event.thread, RUN_FREE, 0);
+		threads_resume(tracee, NULL);
+		while (any_suspended(tracee) && !tracee->gone) {
+			interrupt_done();
+			if (!wait_step(tracee, &event) || !event.thread)
+				continue;
+			if (event.kind == EVENT_SIGNAL)
+				thread_forward(event.thread, RUN_FREE);
+			else
+				thread_resume(event.thread, RUN_FREE, 0);
+		}
+		threads_stop(tracee, NULL);
+		wait_adopt(tracee);
 	}
-	threads_stop(tracee, NULL);
 }
 
 static bool is_traced(pid_t pid)
@@ -324,9 +326,9 @@ void tracee_detach(struct tracee *tracee)
 	tracee->held = 0;
 	threads_stop(tracee, NULL);
 	release_newborn(tracee);
+	wait_adopt(tracee);
 	breakpoints_clear(tracee, BREAK_ALL);
-	if (any_suspended(tracee))
-		finish_vforks(tracee);
+	finish_vforks(tracee);
 	thread = errand_thread(tracee);
 	if (thread && !inject_check(thread))
 		inject_close(tracee, thread);

@@ -196,15 +196,18 @@ bool wait_release_child(struct tracee *tracee, pid_t tid)
 	return true;
 }
 
-/* The first stop of something new: a thread, a child with our memory, or one with its own. */
-static void welcome(struct tracee *tracee, pid_t tid)
+/*
+ * The first stop of something new: a thread, a child with our memory, or one with its own,
+ * which is let go (NULL).
+ */
+static struct thread *welcome(struct tracee *tracee, pid_t tid)
 {
 	cleanup_free char *task = xasprintf("/proc/%d/task/%d", tracee->pid, tid);
 	bool ours = !access(task, F_OK);
 	struct thread *thread;
 
 	if (!ours && wait_release_child(tracee, tid))
-		return;
+		return NULL;
 	thread = thread_add(tracee, tid);
 	thread->foreign = !ours;
 	thread->stopped = true;
@@ -212,7 +215,56 @@ static void welcome(struct tracee *tracee, pid_t tid)
 		trampoline_on_thread(tracee);
 	else /* of a vfork, as far as one can tell: the parent's event may come later */
 		trampoline_on_vfork(tracee, false);
-	thread_resume(thread, RUN_FREE, 0);
+	return thread;
+}
+
+static bool is_queued(const struct tracee *tracee, pid_t tid)
+{
+	for (size_t i = 0; i < tracee->queue.length; i++) {
+		if (tracee->queue.items[i].tid == tid)
+			return true;
+	}
+	return false;
+}
+
+/* Wait for the first stop of the child that a queued event tells of. */
+static void await_born(struct tracee *tracee, const struct queued_stop *stop)
+{
+	int event = stop_event(stop->status), status;
+	unsigned long child = 0;
+	pid_t tid;
+
+	if (event != PTRACE_EVENT_CLONE && event != PTRACE_EVENT_FORK &&
+	    event != PTRACE_EVENT_VFORK)
+		return;
+	if (ptrace(PTRACE_GETEVENTMSG, stop->tid, 0, &child) || !child ||
+	    thread_find(tracee, (pid_t)child) || is_queued(tracee, (pid_t)child))
+		return;
+	do
+		tid = waitpid((pid_t)child, &status, __WALL);
+	while (tid < 0 && errno == EINTR);
+	if (tid > 0)
+		*vec_push(&tracee->queue) = (struct queued_stop){ .tid = tid, .status = status };
+}
+
+void wait_adopt(struct tracee *tracee)
+{
+	for (size_t i = 0; i < tracee->queue.length; i++) {
+		struct queued_stop stop = tracee->queue.items[i];
+
+		if (WIFSTOPPED(stop.status) && !stop.breakpoint)
+			await_born(tracee, &stop);
+	}
+	for (size_t i = 0; i < tracee->queue.length;) {
+		const struct queued_stop *stop = &tracee->queue.items[i];
+
+		if (!WIFSTOPPED(stop->status) || thread_find(tracee, stop->tid)) {
+			i++;
+			continue;
+		}
+		welcome(tracee, stop->tid);
+		vec_remove(&tracee->queue, i);
+	}
 }
 
 /* The thread that made an exec is the only one left, under the process's id. */
@@ -334,7 +386,9 @@ static bool dispatch(struct tracee *tracee, pid_t tid, int status, struct event 
 	if (!WIFSTOPPED(status))
 		return on_end(tracee, tid, status, event);
 	if (!thread) {
-		welcome(tracee, tid);
+		thread = welcome(tracee, tid);
+		if (thread)
+			thread_resume(thread, RUN_FREE, 0);
 		return false;
 	}
 	*event = (struct event){ .thread = thread };
@@ -378,33 +432,31 @@ static bool interrupted(struct event *event)
 	return true;
 }
 
+bool wait_step(struct tracee *tracee, struct event *event)
+{
+	struct thread *thread;
+	int status;
+	pid_t tid;
+
+	if (interrupted(event))
+		return true;
+	if (tracee->queue.length)
+		return from_queue(tracee, event);
+	tid = wait_any(&status);
+	if (tid == -EINTR)
+		return false;
+	if (tid < 0)
+		return on_end(tracee, tracee->pid, 0, event);
+	thread = thread_find(tracee, tid);
+	if (thread && WIFSTOPPED(status))
+		wait_note(tracee, thread, status);
+	return dispatch(tracee, tid, status, event);
+}
+
 void tracee_next(struct tracee *tracee, struct event *event)
 {
-	for (;;) {
-		struct thread *thread;
-		int status;
-		pid_t tid;
-
-		if (interrupted(event))
-			return;
-		if (tracee->queue.length) {
-			if (from_queue(tracee, event))
-				return;
-			continue;
-		}
-		tid = wait_any(&status);
-		if (tid == -EINTR)
-			continue;
-		if (tid < 0) {
-			on_end(tracee, tracee->pid, 0, event);
-			return;
-		}
-		thread = thread_find(tracee, tid);
-		if (thread && WIFSTOPPED(status))
-			wait_note(tracee, thread, status);
-		if (dispatch(tracee, tid, status, event))
-			return;
-	}
+	while (!wait_step(tracee, event))
+		;
 }
 
 void tracee_next_of(struct tracee *tracee, struct thread *thread, struct event *event)

@@ -14,6 +14,13 @@ pid_t wait_any(int *status);
 bool wait_for(struct tracee *tracee, struct thread *thread, int *status);
 /* Put a stop that was seen at the wrong moment into the queue. */
 void wait_queue(struct tracee *tracee, pid_t tid, int status);
+/*
+ * All threads are stopped: take in children and threads that were born but not seen yet.
+ * Forked children are let go; threads and vfork children are in the list, stopped.
+ */
+void wait_adopt(struct tracee *tracee);
+/* Deal with one stop; true when it is an event for the caller (or time was up). */
+bool wait_step(struct tracee *tracee, struct event *event);
 /* Take what a stop tells about the thread itself into its fields. */
 void wait_note(struct tracee *tracee, struct thread *thread, int status);
 /* A new process has stopped for the first time: let it go, unless it shares the memory. */
