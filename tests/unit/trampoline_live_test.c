@@ -20,6 +20,7 @@
 #include "tracee/memory.h"
 #include "tracee/modules.h"
 #include "tracee/threads.h"
+#include "tracee/trampoline_site.h"
 #include "test.h"
 
 /* Displaced: push, mov (boundary at 1, 4), pause (2 bytes). Threads are often inside. */
@@ -386,6 +387,75 @@ static void traps_of_the_program_stay_its_own(void **state)
 	assert_int_equal(watch.total, 500 + 150);
 }
 
+/* -- every function of a module at once: trampoline_live_test all MODULE COMMAND... ----------- */
+
+static size_t patch_all(struct tracee *tracee, struct thread *thread, struct module *module)
+{
+	struct image *image = module_image(module);
+	struct u64vec places = { 0 };
+	const char *reason;
+	int counted = 0;
+
+	if (image)
+		trampoline_functions(image, &places);
+	for (size_t i = 0; i < places.length; i++) {
+		places.items[i] += module->bias;
+		if (breakpoint_set(tracee, places.items[i], BREAK_BEGIN))
+			abort();
+	}
+	counted = trampoline_skip(tracee, thread, places.items, places.length, 0, UINT64_MAX / 2,
+				  &reason);
+	/* Without what cannot be patched: it would stop the program, not change it. */
+	for (size_t i = 0; i < places.length; i++) {
+		if (!trampoline_counts(tracee, places.items[i]))
+			breakpoint_clear(tracee, places.items[i], BREAK_BEGIN);
+	}
+	vec_release(&places);
+	return counted < 0 ? 0 : (size_t)counted;
+}
+
+static size_t patch_module(struct tracee *tracee, struct thread *thread, const char *name)
+{
+	for (size_t i = 0; i < tracee->modules.length; i++) {
+		if (module_is(tracee->modules.items[i], name))
+			return patch_all(tracee, thread, tracee->modules.items[i]);
+	}
+	return 0;
+}
+
+/* Says on stderr how many functions were patched and how many calls they got. */
+static int run_all(const char *module, char *const *command)
+{
+	struct spawn_options options = { .argv = command };
+	struct event event = { .kind = EVENT_SIGNAL };
+	struct tracee tracee;
+	size_t patched = 0;
+
+	if (tracee_spawn(&tracee, &options))
+		return 99;
+	thread_resume(tracee.threads.items[0], RUN_FREE, 0);
+	while (event.kind != EVENT_EXIT) {
+		tracee_next(&tracee, &event);
+		if (event.kind == EVENT_BREAKPOINT) {
+			if (modules_update(&tracee) && !patched)
+				patched = patch_module(&tracee, event.thread, module);
+			if (!breakpoint_step_over(&tracee, event.thread))
+				thread_resume(event.thread, RUN_FREE, 0);
+		} else if (event.kind == EVENT_SIGNAL) {
+			thread_forward(event.thread, RUN_FREE);
+		} else if (event.kind == EVENT_EXEC) {
+			patched = 0;
+			if (!tracee_renew(&tracee, event.thread))
+				thread_resume(event.thread, RUN_FREE, 0);
+		} else if (event.kind != EVENT_EXIT) {
+			thread_resume(event.thread, RUN_FREE, 0);
+		}
+	}
+	fprintf(stderr, "chop: patched %zu calls %lu\n", patched, trampoline_hits(&tracee, 0));
+	tracee_release(&tracee);
+	return WIFEXITED(tracee.exit_status) ? WEXITSTATUS(tracee.exit_status) : 98;
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +469,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(traps_of_the_program_stay_its_own),
 	};
 
+	if (argc > 3 && !strcmp(argv[1], "all"))
+		return run_all(argv[2], argv + (strcmp(argv[3], "--") ? 3 : 4));
 	for (size_t i = 0; argc > 1 && i < ARRAY_SIZE(programs); i++) {
 		if (!strcmp(argv[1], programs[i].name))
 			_exit(programs[i].run()); /* no leak check under ptrace */
