@@ -56,3 +56,28 @@ if mkdir small && mount -t tmpfs -o size=400k none small 2>/dev/null; then
 	chop verify small/d >"$OUT" 2>&1 && fail "half a capture passes for whole"
 	umount small
 fi
+
+# Interrupted before there was anything: one line, no directory; the program goes on to its end.
+interrupt_cut() { # INVOCATION DIR: SIGINT once the program runs
+	# What a shell starts in the background ignores SIGINT.
+	env --default-signal=INT chop cut work -n "$1" -o "$2" -- "$PROG/cut_slow" \
+		>"$OUT" 2>"$ERR" </dev/null &
+	local pid=$!
+	sleep 1
+	kill -INT $pid
+	wait $pid
+	status=$?
+	for _ in $(seq 100); do # not waited for by chop when the signal was for chop alone
+		grep -q done "$OUT" && break
+		sleep 0.1
+	done
+	expect_output done
+}
+interrupt_cut 39 early
+[ $status -eq 1 ] || fail "exit status $status of an interrupted cut"
+expect_one_error 'interrupted before anything was captured'
+[ ! -e early ] || fail "an interrupted cut left a directory"
+# After the capture: what there is stays, and works.
+interrupt_cut 2 late
+expect_status 0 ./late/work.2
+expect_match '^equal: work invocation 2, '
