@@ -108,6 +108,7 @@ void runtime_start(uint64_t *stack)
 	prepare_iterations();
 	arch_prepare();
 	start_watchdog();
-	filter_calls();
+	if (!rt.options.friendly || has_calls())
+		filter_calls();
 	enter_region();
 }

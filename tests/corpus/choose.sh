@@ -4,9 +4,11 @@
 # functions in which a sampling run (perf, software clock) spends most of its time, each in
 # its first, tenth and last invocation. The result is committed as regions.txt.
 #
-# Usage: tests/corpus/choose.sh CHOP >tests/corpus/regions.txt
+# Usage: tests/corpus/choose.sh CHOP [NAME...] >tests/corpus/regions.txt
 set -u
 chop=$1
+shift
+only=" $* "
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
@@ -27,6 +29,7 @@ echo "# NAME | PACKAGE | COMMAND | FUNCTION | MODULE | INVOCATION; made by tests
 grep -v '^#' "$here/programs.txt" | while IFS='|' read -r name package command; do
 	name=$(xargs <<<"$name") package=$(xargs <<<"$package")
 	command=${command# }
+	[ "$only" = "  " ] || [[ $only == *" $name "* ]] || continue
 	hottest "$command" >hot
 	while read -r function module; do
 		said=$(timeout 60 sh -c "exec '$chop' trace -q -function '$function' -module '$module' \

@@ -71,6 +71,8 @@ with open("program.c", "w") as f:
     f.write("struct s { int a, b; };\n" + "".join(
         "int f%d(struct s *p, int n) { int r = %d; for (int i = 0; i < n; i++) { if (p[i].a > r) r += p[i].b * i; "
         "else r ^= p[i].a << (i & 7); } return r; }\n" % (i, i) for i in range(120)))
+with open("graph.dot", "w") as f:
+    f.write("digraph g {" + "".join("n%d -> n%d;" % (i, (i * 7 + 3) % 60) for i in range(60)) + "}")
 with open("document.ps", "w") as f:
     f.write("%!PS\n/Times-Roman findfont 12 scalefont setfont\n" + "".join(
         "72 %d moveto (line %d of this document) show\n" % (720 - 14 * (i % 45), i) +
@@ -78,6 +80,7 @@ with open("document.ps", "w") as f:
 PY
 cjpeg image.ppm >image.jpg
 pnmtopng -quiet image.ppm >image.png
+lame --quiet sound.wav sound.mp3
 gcc -O1 -S -o program.s program.c
 gcc -O1 -c -o program.o program.c
 gs -q -dNOPAUSE -dBATCH -sDEVICE=pdfwrite -sOutputFile=document.pdf document.ps
