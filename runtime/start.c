@@ -108,7 +108,6 @@ void runtime_start(uint64_t *stack)
 	prepare_iterations();
 	arch_prepare();
 	start_watchdog();
-	if (!rt.options.friendly || has_calls())
-		filter_calls();
+	filter_calls();
 	enter_region();
 }
