@@ -364,8 +364,13 @@ static struct chop_mem_record *planned_records(struct chop_mem_reader *reader,
 					       const struct chop_mem_record *end)
 {
 	uint32_t left = plan->count - reader->item;
-	const struct item *item = reader->items.items + plan->first + reader->item;
+	const struct item *item;
 
+	if (!left) { /* a block without accesses; there may be no items at all */
+		reader->block = 0;
+		return out;
+	}
+	item = reader->items.items + plan->first + reader->item;
 	if (left <= (size_t)(end - out)) {
 		reader->block = 0;
 		return expand(item, item + left, reader->decoder.slots, out);
