@@ -8,7 +8,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define X86_USER32_CS 0x23
+#define X86_USER32_CS	0x23
 #define NR_RT_SIGRETURN 15
 #define NR_EXECVE	59
 #define NR_EXECVEAT	322
@@ -405,9 +405,9 @@ static long next_element(u32 i, struct element *e)
 		return 0;
 	}
 	pointer = field(e->work, data + fetch->pointer_at, 8);
-	size = fetch->length_size ?
-		       field(e->work, data + fetch->length_at, fetch->length_size) * fetch->element :
-		       fetch->element;
+	size = fetch->length_size ? field(e->work, data + fetch->length_at, fetch->length_size) *
+					    fetch->element
+				  : fetch->element;
 	if (size > fetch->max)
 		size = fetch->max;
 	if (take_bytes(e->work, pointer, size))
@@ -477,7 +477,8 @@ static __always_inline void send(struct work *work)
 	put(work->scratch, sizeof(work->scratch->call) + size);
 }
 
-static __always_inline void fill_args(struct chop_event_call *call, struct pt_regs *regs, u32 number)
+static __always_inline void fill_args(struct chop_event_call *call, struct pt_regs *regs,
+				      u32 number)
 {
 	call->args[0] = BPF_CORE_READ(regs, di);
 	call->args[1] = BPF_CORE_READ(regs, si);

@@ -48,8 +48,8 @@ u64 waited = 0;	    /* times a thread waited for room */
 /* The reader polls; it is woken only when it has fallen behind. */
 static __always_inline u64 wake_flags(void)
 {
-	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_at ? BPF_RB_FORCE_WAKEUP :
-								       BPF_RB_NO_WAKEUP;
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > wake_at ? BPF_RB_FORCE_WAKEUP
+								     : BPF_RB_NO_WAKEUP;
 }
 
 /*

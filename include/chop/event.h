@@ -34,9 +34,9 @@ enum chop_event_kind {
 };
 
 struct chop_event_head {
-	chop_u64 time;	/* CLOCK_MONOTONIC, ns */
+	chop_u64 time; /* CLOCK_MONOTONIC, ns */
 	chop_u32 tid, pid;
-	chop_u16 kind;	/* enum chop_event_kind */
+	chop_u16 kind;	 /* enum chop_event_kind */
 	chop_u16 flags;	 /* CHOP_EVENT_ flags */
 	chop_u32 number; /* system call, signal, probe */
 };
@@ -113,13 +113,14 @@ enum chop_fetch_count {
 
 struct chop_fetch {
 	chop_u8 what, arg, count_from, count;
-	chop_u8 parent;	      /* POINTED, FDS: index of the earlier fetch */
-	chop_u8 length_size;  /* POINTED: bytes of the field that holds the length; 0: `element` */
-	chop_u16 stride;      /* POINTED, FDS: bytes of a parent's element */
-	chop_u16 pointer_at;  /* offset of the pointer (descriptor) in it; else added to the argument */
+	chop_u8 parent;	     /* POINTED, FDS: index of the earlier fetch */
+	chop_u8 length_size; /* POINTED: bytes of the field that holds the length; 0: `element` */
+	chop_u16 stride;     /* POINTED, FDS: bytes of a parent's element */
+	chop_u16
+		pointer_at; /* offset of the pointer (descriptor) in it; else added to the argument */
 	chop_u16 length_at;
-	chop_u32 element;     /* bytes */
-	chop_u32 max;	      /* bytes */
+	chop_u32 element; /* bytes */
+	chop_u32 max;	  /* bytes */
 };
 
 #define CHOP_FETCHES 10

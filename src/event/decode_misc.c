@@ -508,16 +508,11 @@ static void membarrier_enter(struct decode *d)
 }
 
 static const struct dec_type types[] = {
-	{ "cap_data", NULL, cap_data_memory },
-	{ "futex_waitv", futex_waitv_item, NULL },
-	{ "open_how", NULL, open_how_memory },
-	{ "mount_attr", NULL, mount_attr_memory },
-	{ "landlock_ruleset", NULL, landlock_memory },
-	{ "sock_fprog", fprog_item, NULL },
-	{ "perf_event_attr", NULL, address_memory },
-	{ "bpf_attr", NULL, address_memory },
-	{ "task_name", NULL, task_name_memory },
-	{ NULL, NULL, NULL },
+	{ "cap_data", NULL, cap_data_memory },	       { "futex_waitv", futex_waitv_item, NULL },
+	{ "open_how", NULL, open_how_memory },	       { "mount_attr", NULL, mount_attr_memory },
+	{ "landlock_ruleset", NULL, landlock_memory }, { "sock_fprog", fprog_item, NULL },
+	{ "perf_event_attr", NULL, address_memory },   { "bpf_attr", NULL, address_memory },
+	{ "task_name", NULL, task_name_memory },       { NULL, NULL, NULL },
 };
 
 static const struct dec_call calls[] = {

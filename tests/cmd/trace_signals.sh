@@ -56,7 +56,11 @@ ended
 rm -rf t out
 setsid "$CHOP" trace -trace-dir t -function long_region -- "$program" long >out 2>"$ERR" &
 chop=$!
-sleep 0.8
+for _ in $(seq 100); do # printed right before the invocation begins
+	grep -q started out 2>/dev/null && break
+	sleep 0.05
+done
+sleep 0.3
 child=$(pgrep -P $chop) || fail "no program"
 kill -TERM $chop
 status_is 1

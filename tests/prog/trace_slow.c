@@ -21,7 +21,7 @@ __attribute__((noinline)) uint64_t long_region(void)
 {
 	uint64_t sum = 0;
 
-	for (int i = 0; i < 300; i++)
+	for (int i = 0; i < 700; i++)
 		sum += region(1000000);
 	return sum;
 }
