@@ -15,12 +15,12 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Set before loading. */
 const volatile bool summary = false; /* times only, one record a call */
-const volatile u32 text_limit = 33;  /* bytes of a text in a vector of texts */
-const volatile u32 texts_limit = 32; /* texts of a vector */
+const volatile __u32 text_limit = 33;  /* bytes of a text in a vector of texts */
+const volatile __u32 texts_limit = 32; /* texts of a vector */
 
 /* Set by the tool: which calls are wanted, and which of them have a plan. */
-u64 wanted[CHOP_CALLS / 64] = {};
-u64 planned[CHOP_CALLS / 64] = {};
+__u64 wanted[CHOP_CALLS / 64] = {};
+__u64 planned[CHOP_CALLS / 64] = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -33,38 +33,51 @@ struct {
  * Where records grow, one for each processor: these programs are not preempted. The room past
  * CHOP_PIECES_SIZE takes the last piece.
  */
-struct scratch {
+struct work {
 	struct chop_event_call call;
-	u8 pieces[CHOP_PIECES_SIZE + sizeof(struct chop_piece) + CHOP_READ_MAX + 4096];
+	u8 pieces[CHOP_PIECES_SIZE + sizeof(struct chop_piece) + 2 * CHOP_READ_MAX];
+	/* Here and not on the stack, so that the verifier does not follow every value they take. */
+	u32 used, again, cut, fetch;
+	u32 at, end, item; /* walking the elements of an earlier fetch */
 };
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1); /* set to the number of processors */
 	__type(key, u32);
-	__type(value, struct scratch);
+	__type(value, struct work);
 } scratches SEC(".maps");
 
-static __always_inline bool in_set(const u64 *set, u32 number)
+/*
+ * A value that is known to be below a power of two, told in a way the verifier sees: the
+ * compiler must not know what it knows, or it drops the mask.
+ */
+static __always_inline u64 below(u64 value, u64 power)
 {
-	asm volatile("" : "+r"(number));
-	if (number >= CHOP_CALLS)
-		return false;
-	return set[number / 64] >> (number % 64) & 1;
+	asm volatile("" : "+r"(value));
+	return value & (power - 1);
 }
 
-/* -- pieces ------------------------------------------------------------------------------------ */
+static __always_inline bool in_set(const __u64 *set, u32 number)
+{
+	u32 word = number / 64;
 
-struct work {
-	struct scratch *scratch;
-	u32 used, again, cut, fetch;
-	u64 parent_at, parent_item; /* walking the elements of an earlier fetch */
-};
+	if (number >= CHOP_CALLS)
+		return false;
+	return set[below(word, CHOP_CALLS / 64)] >> (number % 64) & 1;
+}
+
+/*
+ * The functions below that are not static are checked by the verifier once, not at every
+ * place they are called from; that is why they are not, and why they look for NULL.
+ */
+
+/* -- pieces ------------------------------------------------------------------------------------ */
 
 static __always_inline struct chop_piece *piece_at(struct work *work, u32 at)
 {
 	if (at > CHOP_PIECES_SIZE)
 		return NULL;
-	return (struct chop_piece *)(work->scratch->pieces + at);
+	return (struct chop_piece *)(work->pieces + below(at, 2 * CHOP_PIECES_SIZE));
 }
 
 /* The next piece, its head filled in; it counts once finish() is called. */
@@ -89,18 +102,22 @@ static __always_inline void piece_finish(struct work *work, struct chop_piece *p
 	work->used += sizeof(*piece) + ((size + 7) & ~7u);
 }
 
-static __noinline int take_bytes(struct work *work, u64 address, u64 size)
+__noinline int take_bytes(struct work *work, u64 address, u64 size)
 {
-	struct chop_piece *piece = piece_begin(work, address, CHOP_PIECE_MEMORY);
 	u64 first = 4096 - (address & 4095);
+	struct chop_piece *piece;
 
-	if (!piece || !address || !size)
+	if (!work || !address || !size)
+		return 0;
+	piece = piece_begin(work, address, CHOP_PIECE_MEMORY);
+	if (!piece)
 		return 0;
 	if (size > CHOP_READ_MAX)
 		size = CHOP_READ_MAX;
-	if (bpf_probe_read_user(piece + 1, size, (void *)address)) {
+	if (bpf_probe_read_user(piece + 1, below(size, 2 * CHOP_READ_MAX), (void *)address)) {
 		/* Only what lies on the first page, if that is there. */
-		if (first >= size || bpf_probe_read_user(piece + 1, first, (void *)address))
+		if (first >= size ||
+		    bpf_probe_read_user(piece + 1, below(first, 8192), (void *)address))
 			return -1;
 		size = first;
 	}
@@ -108,16 +125,19 @@ static __noinline int take_bytes(struct work *work, u64 address, u64 size)
 	return 0;
 }
 
-static __noinline int take_text(struct work *work, u64 address, u32 max)
+__noinline int take_text(struct work *work, u64 address, u32 max)
 {
-	struct chop_piece *piece = piece_begin(work, address, CHOP_PIECE_MEMORY);
+	struct chop_piece *piece;
 	long size;
 
-	if (!piece || !address)
+	if (!work || !address)
+		return 0;
+	piece = piece_begin(work, address, CHOP_PIECE_MEMORY);
+	if (!piece)
 		return 0;
 	if (max > 4096)
 		max = 4096;
-	size = bpf_probe_read_user_str(piece + 1, max, (void *)address);
+	size = bpf_probe_read_user_str(piece + 1, (u32)below(max, 8192), (void *)address);
 	if (size < 0 || size > 4096)
 		return -1;
 	piece_finish(work, piece, (u32)size);
@@ -126,47 +146,28 @@ static __noinline int take_text(struct work *work, u64 address, u32 max)
 
 /* -- vectors of texts ---------------------------------------------------------------------------- */
 
-#define POINTERS 32 /* read at once */
-#define CHUNKS	 64
+#define POINTERS_MAX 4096
 
 struct vector {
 	struct work *work;
 	u64 address;
-	u32 start, count, ended;
 };
 
-static long vector_chunk(u32 i, struct vector *vector)
+static long vector_pointer(u32 i, struct vector *vector)
 {
 	struct work *work = vector->work;
-	u64 at = vector->address + (u64)vector->count * 8;
-	u32 used = work->used, got = POINTERS;
-	u64 *pointers;
+	u32 used = work->used;
+	u64 *pointer;
 
 	if (used > CHOP_PIECES_SIZE) {
 		work->cut = 1;
 		return 1;
 	}
-	pointers = (u64 *)(work->scratch->pieces + used);
-	if (bpf_probe_read_user(pointers, POINTERS * 8, (void *)at)) {
-		u64 first = (4096 - (at & 4095)) / 8 * 8;
-
-		if (first >= POINTERS * 8 || !first ||
-		    bpf_probe_read_user(pointers, first & 255, (void *)at))
-			return 1;
-		got = first / 8;
-	}
-	for (u32 k = 0; k < POINTERS; k++) {
-		if (k >= got)
-			break;
-		if (!pointers[k]) {
-			vector->ended = 1;
-			got = k + 1;
-			break;
-		}
-	}
-	vector->count += got;
-	work->used += got * 8;
-	return vector->ended;
+	pointer = (u64 *)(work->pieces + below(used, 2 * CHOP_PIECES_SIZE));
+	if (bpf_probe_read_user(pointer, 8, (void *)(vector->address + (u64)i * 8)))
+		return 1;
+	work->used = used + 8;
+	return *pointer ? 0 : 1;
 }
 
 struct texts {
@@ -181,7 +182,7 @@ static long vector_text(u32 i, struct texts *texts)
 
 	if (i >= texts->count || at > CHOP_PIECES_SIZE)
 		return 1;
-	pointer = *(u64 *)(texts->work->scratch->pieces + at);
+	pointer = *(u64 *)(texts->work->pieces + below(at, 2 * CHOP_PIECES_SIZE));
 	if (!pointer)
 		return 1;
 	if (take_text(texts->work, pointer, text_limit))
@@ -189,28 +190,32 @@ static long vector_text(u32 i, struct texts *texts)
 	return 0;
 }
 
-static __noinline int take_strings(struct work *work, u64 address, u32 with_texts)
+__noinline int take_strings(struct work *work, u64 address, u32 with_texts)
 {
 	struct vector vector = { .work = work, .address = address };
 	struct texts texts = { .work = work };
-	u32 head = work->used;
 	struct chop_piece *piece;
+	u32 head;
 
-	if (!address || !piece_begin(work, address, CHOP_PIECE_MEMORY))
+	if (!work || !address)
 		return 0;
-	work->used += sizeof(*piece);
-	vector.start = work->used;
-	bpf_loop(CHUNKS, vector_chunk, &vector, 0);
+	head = work->used;
+	if (!piece_begin(work, address, CHOP_PIECE_MEMORY))
+		return 0;
+	texts.start = work->used + sizeof(*piece);
+	work->used = texts.start;
+	bpf_loop(POINTERS_MAX, vector_pointer, &vector, 0);
 	piece = piece_at(work, head);
 	if (!piece)
 		return 0;
-	piece->size = vector.count * 8;
-	if (!vector.count) {
+	piece->size = work->used - texts.start;
+	if (!piece->size) {
 		work->used = head;
 		return -1;
 	}
-	texts.start = vector.start;
-	texts.count = vector.count < texts_limit ? vector.count : texts_limit;
+	texts.count = piece->size / 8;
+	if (texts.count > texts_limit)
+		texts.count = texts_limit;
 	if (with_texts)
 		bpf_loop(256, vector_text, &texts, 0);
 	return 0;
@@ -233,15 +238,16 @@ struct walk {
 static long path_component(u32 i, struct walk *walk)
 {
 	struct dentry *dentry = walk->dentry, *parent = BPF_CORE_READ(dentry, d_parent);
-	struct dentry *top = BPF_CORE_READ(walk->mount, mnt.mnt_root);
+	struct mount *mount = walk->mount;
+	struct dentry *top = BPF_CORE_READ(mount, mnt.mnt_root);
 	u32 length, at;
 
 	if (dentry == top || dentry == parent) {
-		struct mount *above = BPF_CORE_READ(walk->mount, mnt_parent);
+		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
-		if (dentry != top || above == walk->mount)
+		if (dentry != top || above == mount)
 			return 1;
-		walk->dentry = BPF_CORE_READ(walk->mount, mnt_mountpoint);
+		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 		walk->mount = above;
 		return 0;
 	}
@@ -253,9 +259,10 @@ static long path_component(u32 i, struct walk *walk)
 	at = walk->at - length - 1;
 	if (at >= PATH_ROOM)
 		return 1;
-	walk->out->path[at] = '/';
+	walk->out->path[below(at, PATH_ROOM)] = '/';
 	if (length)
-		bpf_probe_read_kernel(&walk->out->path[at + 1], length,
+		bpf_probe_read_kernel(&walk->out->path[below(at, PATH_ROOM) + 1],
+				      (u32)below(length, 256),
 				      BPF_CORE_READ(dentry, d_name.name));
 	walk->at = at;
 	walk->dentry = parent;
@@ -269,40 +276,46 @@ static __noinline int take_path(struct work *work, int fd, struct path *path)
 	struct chop_piece *piece = piece_begin(work, (u64)(s64)fd, CHOP_PIECE_PATH);
 	struct walk walk = { .at = PATH_ROOM };
 	struct chop_piece_path *out;
+	struct dentry *dentry;
 	struct inode *inode;
 	struct vfsmount *mnt;
-	u32 size;
+	u32 size, at;
 
 	if (!piece)
 		return 0;
 	out = (struct chop_piece_path *)(piece + 1);
 	walk.out = out;
-	walk.dentry = BPF_CORE_READ(path, dentry);
+	dentry = walk.dentry = BPF_CORE_READ(path, dentry);
 	mnt = BPF_CORE_READ(path, mnt);
 	walk.mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-	inode = BPF_CORE_READ(walk.dentry, d_inode);
+	inode = BPF_CORE_READ(dentry, d_inode);
 	out->inode = BPF_CORE_READ(inode, i_ino);
 	out->magic = (u32)BPF_CORE_READ(inode, i_sb, s_magic);
 	/* What has no name any more: out of its directory, and not a root. */
-	if (!BPF_CORE_READ(walk.dentry, d_hash.pprev) &&
-	    walk.dentry != BPF_CORE_READ(walk.dentry, d_parent))
+	if (!BPF_CORE_READ(dentry, d_hash.pprev) && dentry != BPF_CORE_READ(dentry, d_parent))
 		walk.flags |= CHOP_PATH_UNLINKED;
 	bpf_loop(COMPONENTS, path_component, &walk, 0);
 	out->flags = walk.flags;
-	size = PATH_ROOM - walk.at;
+	at = walk.at;
+	size = PATH_ROOM - at;
 	/* Move it to the front; the pieces keep no holes. */
-	if (size && size <= PATH_ROOM && walk.at < PATH_ROOM)
-		bpf_probe_read_kernel(out->path, size, &out->path[walk.at]);
-	piece_finish(work, piece, sizeof(*out) + (size <= PATH_ROOM ? size : 0));
+	if (at < PATH_ROOM && size <= PATH_ROOM)
+		bpf_probe_read_kernel(out->path, (u32)below(size, 8192),
+				      &out->path[below(at, PATH_ROOM)]);
+	else
+		size = 0;
+	piece_finish(work, piece, sizeof(*out) + size);
 	return 0;
 }
 
-static __noinline int take_fd(struct work *work, int fd)
+__noinline int take_fd(struct work *work, int fd)
 {
 	struct task_struct *self = (void *)bpf_get_current_task();
 	struct fdtable *table;
 	struct file **files, *file = NULL;
 
+	if (!work)
+		return 0;
 	if (fd == -100 /* AT_FDCWD */)
 		return take_path(work, fd, &BPF_CORE_READ(self, fs)->pwd);
 	table = BPF_CORE_READ(self, files, fdt);
@@ -319,19 +332,19 @@ static __always_inline u64 argument(struct work *work, u32 n)
 {
 	switch (n) {
 	case 0:
-		return work->scratch->call.args[0];
+		return work->call.args[0];
 	case 1:
-		return work->scratch->call.args[1];
+		return work->call.args[1];
 	case 2:
-		return work->scratch->call.args[2];
+		return work->call.args[2];
 	case 3:
-		return work->scratch->call.args[3];
+		return work->call.args[3];
 	case 4:
-		return work->scratch->call.args[4];
+		return work->call.args[4];
 	case 5:
-		return work->scratch->call.args[5];
+		return work->call.args[5];
 	default:
-		return work->scratch->call.result;
+		return work->call.result;
 	}
 }
 
@@ -344,7 +357,7 @@ static __always_inline u64 fetch_size(struct work *work, const struct chop_fetch
 	case CHOP_COUNT_ARG:
 		return (count > 1 << 20 ? 0 : count) * fetch->element;
 	case CHOP_COUNT_RESULT:
-		count = work->scratch->call.result;
+		count = work->call.result;
 		return (s64)count < 0 || count > 1 << 20 ? 0 : count * fetch->element;
 	case CHOP_COUNT_POINTED:
 		bpf_probe_read_user(&pointed, sizeof(pointed), (void *)count);
@@ -362,8 +375,6 @@ static __always_inline u64 fetch_size(struct work *work, const struct chop_fetch
 struct element {
 	struct work *work;
 	const struct chop_fetch *fetch;
-	u32 at, end; /* in the pieces */
-	u32 item;
 };
 
 static __always_inline u64 field(struct work *work, u32 at, u32 size)
@@ -372,7 +383,7 @@ static __always_inline u64 field(struct work *work, u32 at, u32 size)
 
 	if (at > CHOP_PIECES_SIZE)
 		return 0;
-	data = work->scratch->pieces + at;
+	data = work->pieces + below(at, 2 * CHOP_PIECES_SIZE);
 	if (size == 2)
 		return *(u16 *)data;
 	if (size == 4)
@@ -387,19 +398,19 @@ static long next_element(u32 i, struct element *e)
 	u64 pointer, size;
 	u32 data;
 
-	if (e->at >= e->end)
+	if (e->work->at >= e->work->end)
 		return 1;
-	piece = piece_at(e->work, e->at);
+	piece = piece_at(e->work, e->work->at);
 	if (!piece)
 		return 1;
-	data = e->at + sizeof(*piece) + e->item * fetch->stride;
+	data = e->work->at + sizeof(*piece) + e->work->item * fetch->stride;
 	if (piece->fetch != fetch->parent || piece->kind != CHOP_PIECE_MEMORY ||
-	    (e->item + 1) * (u32)fetch->stride > piece->size) {
-		e->at += sizeof(*piece) + ((piece->size + 7) & ~7u);
-		e->item = 0;
+	    (e->work->item + 1) * (u32)fetch->stride > piece->size) {
+		e->work->at += sizeof(*piece) + ((piece->size + 7) & ~7u);
+		e->work->item = 0;
 		return 0;
 	}
-	e->item++;
+	e->work->item++;
 	if (fetch->what == CHOP_FETCH_FDS) {
 		take_fd(e->work, (int)field(e->work, data + fetch->pointer_at, 4));
 		return 0;
@@ -415,15 +426,19 @@ static long next_element(u32 i, struct element *e)
 	return 0;
 }
 
-static __noinline int take_elements(struct work *work, const struct chop_fetch *fetch)
+__noinline int take_elements(struct work *work, const struct chop_fetch *fetch)
 {
-	struct element e = { .work = work, .fetch = fetch, .end = work->used };
+	struct element e = { .work = work, .fetch = fetch };
 
+	if (!work || !fetch)
+		return 0;
+	work->at = work->item = 0;
+	work->end = work->used;
 	bpf_loop(512, next_element, &e, 0);
 	return 0;
 }
 
-static __noinline int take(struct work *work, const struct chop_fetch *fetch)
+static __always_inline int take(struct work *work, const struct chop_fetch *fetch)
 {
 	u64 address = argument(work, fetch->arg) + fetch->pointer_at, size;
 
@@ -442,28 +457,48 @@ static __noinline int take(struct work *work, const struct chop_fetch *fetch)
 	}
 }
 
-/* Run the fetches; `only` has a bit for each that is wanted. */
-static __always_inline void take_all(struct work *work, const struct chop_fetch *fetches, u32 count,
-				     u32 only)
+struct fetching {
+	struct work *work;
+	struct chop_plan *plan;
+	u32 enter; /* a bit for each fetch of the entry that is wanted */
+	u32 exit;  /* those of the exit: how many */
+};
+
+/* Those of the entry come first, then those of the exit. */
+static long next_fetch(u32 i, struct fetching *f)
 {
-	for (u32 i = 0; i < CHOP_FETCHES; i++) {
-		if (i >= count)
-			break;
-		if (!(only >> i & 1))
-			continue;
-		work->fetch = i;
-		if (take(work, &fetches[i]))
-			work->again |= 1u << i;
-	}
+	bool exiting = i >= CHOP_FETCHES;
+	u32 at = (u32)below(exiting ? i - CHOP_FETCHES : i, 16);
+	struct chop_fetch *fetch;
+
+	if (at >= CHOP_FETCHES)
+		return 1;
+	if (exiting ? at >= f->exit : !(f->enter >> at & 1))
+		return 0;
+	fetch = exiting ? &f->plan->exit[at] : &f->plan->enter[at];
+	f->work->fetch = at;
+	if (take(f->work, fetch))
+		f->work->again |= 1u << at;
+	return 0;
+}
+
+static __noinline void take_all(struct work *work, struct chop_plan *plan, u32 enter, u32 exit)
+{
+	struct fetching fetching = { .work = work, .plan = plan, .enter = enter, .exit = exit };
+
+	bpf_loop(exit ? 2 * CHOP_FETCHES : CHOP_FETCHES, next_fetch, &fetching, 0);
 }
 
 /* -- records ------------------------------------------------------------------------------------------ */
 
-static __always_inline struct scratch *my_scratch(void)
+static __always_inline struct work *begin_work(void)
 {
 	u32 cpu = bpf_get_smp_processor_id();
+	struct work *work = bpf_map_lookup_elem(&scratches, &cpu);
 
-	return bpf_map_lookup_elem(&scratches, &cpu);
+	if (work)
+		work->used = work->again = work->cut = work->fetch = 0;
+	return work;
 }
 
 static __always_inline void send(struct work *work)
@@ -471,25 +506,25 @@ static __always_inline void send(struct work *work)
 	u64 size = work->used;
 
 	if (work->cut)
-		work->scratch->call.head.flags |= CHOP_EVENT_CUT;
+		work->call.head.flags |= CHOP_EVENT_CUT;
 	if (size > CHOP_PIECES_SIZE + CHOP_READ_MAX)
 		size = CHOP_PIECES_SIZE + CHOP_READ_MAX;
-	put(work->scratch, sizeof(work->scratch->call) + size);
+	put(work, sizeof(work->call) + size);
 }
 
 static __always_inline void fill_args(struct chop_event_call *call, struct pt_regs *regs,
 				      u32 number)
 {
-	call->args[0] = BPF_CORE_READ(regs, di);
-	call->args[1] = BPF_CORE_READ(regs, si);
-	call->args[2] = BPF_CORE_READ(regs, dx);
-	call->args[3] = BPF_CORE_READ(regs, r10);
-	call->args[4] = BPF_CORE_READ(regs, r8);
-	call->args[5] = BPF_CORE_READ(regs, r9);
+	call->args[0] = regs->di;
+	call->args[1] = regs->si;
+	call->args[2] = regs->dx;
+	call->args[3] = regs->r10;
+	call->args[4] = regs->r8;
+	call->args[5] = regs->r9;
 	/* The frame it returns through lies on the stack; it has no arguments of its own. */
 	if (number == NR_RT_SIGRETURN)
-		call->args[0] = BPF_CORE_READ(regs, sp);
-	if (BPF_CORE_READ(regs, cs) == X86_USER32_CS)
+		call->args[0] = regs->sp;
+	if (regs->cs == X86_USER32_CS)
 		call->head.flags |= CHOP_EVENT_32;
 }
 
@@ -507,19 +542,19 @@ static __always_inline void tell_plain_enter(struct pt_regs *regs, u32 number)
 static __always_inline void tell_enter(struct task *task, struct pt_regs *regs, u32 number)
 {
 	struct chop_plan *plan = bpf_map_lookup_elem(&plans, &number);
-	struct scratch *scratch = my_scratch();
-	struct work work = { .scratch = scratch };
+	struct work *work = begin_work();
 
-	if (!plan || !scratch)
+	if (!plan || !work)
 		return;
-	fill_head(&scratch->call.head, CHOP_EVENT_ENTER, number);
-	scratch->call.result = 0;
-	fill_args(&scratch->call, regs, number);
-	take_all(&work, plan->enter, plan->enter_count, ~0u);
-	task->again = work.again;
-	if (work.again)
-		scratch->call.head.flags |= CHOP_EVENT_AGAIN;
-	send(&work);
+	fill_head(&work->call.head, CHOP_EVENT_ENTER, number);
+	work->call.result = 0;
+	fill_args(&work->call, regs, number);
+	take_all(work, plan, (1u << plan->enter_count) - 1, 0);
+	task->again = work->again;
+	task->path = work->call.args[number == NR_EXECVEAT];
+	if (work->again)
+		work->call.head.flags |= CHOP_EVENT_AGAIN;
+	send(work);
 }
 
 static __always_inline bool entering(struct task *task, u32 number)
@@ -562,6 +597,10 @@ static __always_inline void tell_plain_exit(struct pt_regs *regs, u32 kind, u32 
 
 	fill_head(&record.head, kind, number);
 	record.result = result;
+	if (kind == CHOP_EVENT_EXIT) {
+		put(&record, __builtin_offsetof(struct chop_event_call, args));
+		return;
+	}
 	fill_args(&record, regs, number);
 	put(&record, sizeof(record));
 }
@@ -570,20 +609,22 @@ static __always_inline void tell_exit(struct task *task, struct pt_regs *regs, u
 				      u64 result)
 {
 	struct chop_plan *plan = bpf_map_lookup_elem(&plans, &number);
-	struct scratch *scratch = my_scratch();
-	struct work work = { .scratch = scratch };
+	struct work *work = begin_work();
+	u32 again;
 
-	if (!plan || !scratch)
+	if (!plan || !work)
 		return;
-	fill_head(&scratch->call.head, kind, number);
-	scratch->call.result = result;
-	fill_args(&scratch->call, regs, number);
+	fill_head(&work->call.head, kind, number);
+	work->call.result = result;
+	fill_args(&work->call, regs, number);
 	if (kind == CHOP_EVENT_CALL)
-		take_all(&work, plan->enter, plan->enter_count, ~0u);
-	else if (task->again && number != NR_EXECVE && number != NR_EXECVEAT)
-		take_all(&work, plan->enter, plan->enter_count, task->again);
-	take_all(&work, plan->exit, plan->exit_count, ~0u);
-	send(&work);
+		again = (1u << plan->enter_count) - 1;
+	else if (number == NR_EXECVE || number == NR_EXECVEAT)
+		again = 0;
+	else
+		again = task->again;
+	take_all(work, plan, again, plan->exit_count);
+	send(work);
 }
 
 static __always_inline void tell_summary(struct task *task, u32 number, u64 result)
@@ -608,7 +649,7 @@ static __always_inline int leave(struct pt_regs *regs, u64 result)
 		number = task->number;
 	} else {
 		/* Refused by a seccomp filter, or begun before we came. */
-		number = BPF_CORE_READ(regs, orig_ax);
+		number = (u32)regs->orig_ax;
 		kind = CHOP_EVENT_CALL;
 		if ((task->flags & TASK_NEW) || !in_set(wanted, number)) {
 			task->flags &= ~TASK_NEW;
@@ -627,16 +668,17 @@ static __always_inline int leave(struct pt_regs *regs, u64 result)
 	return 0;
 }
 
-SEC("raw_tp/sys_enter")
-int on_enter(struct bpf_raw_tracepoint_args *ctx)
+/* With types: the registers can be read without a helper's help, ten times a call. */
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_enter, struct pt_regs *regs, long number)
 {
-	return enter((struct pt_regs *)ctx->args[0], (u32)ctx->args[1]);
+	return enter(regs, (u32)number);
 }
 
-SEC("raw_tp/sys_exit")
-int on_exit(struct bpf_raw_tracepoint_args *ctx)
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_exit, struct pt_regs *regs, long result)
 {
-	return leave((struct pt_regs *)ctx->args[0], ctx->args[1]);
+	return leave(regs, result);
 }
 
 /* The same, attached to the tracepoints of single calls: the others then cost nothing. */
@@ -745,15 +787,17 @@ SEC("raw_tp/sched_process_exec")
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *self = (void *)ctx->args[0];
+	struct linux_binprm *program = (void *)ctx->args[2];
 	u32 before = (u32)ctx->args[1], tid = (u32)bpf_get_current_pid_tgid();
-	struct scratch *scratch = my_scratch();
-	struct work work = { .scratch = scratch };
+	struct work *work = begin_work();
 	struct chop_event_task *record;
 	struct task *task, moved;
+	struct chop_piece *piece;
 	u64 start, end;
+	long size;
 
 	task = bpf_map_lookup_elem(&tasks, &before);
-	if (!task || !scratch)
+	if (!task || !work)
 		return 0;
 	if (before != tid) {
 		/* A thread that is not the first takes over the number of the first. */
@@ -763,13 +807,20 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	}
 	if (!tell_tasks)
 		return 0;
-	record = (struct chop_event_task *)scratch;
-	__builtin_memset(&scratch->call, 0, sizeof(scratch->call));
+	record = (struct chop_event_task *)work;
+	__builtin_memset(&work->call, 0, sizeof(work->call));
 	fill_head(&record->head, CHOP_EVENT_EXEC, 0);
 	record->other = before;
+	piece = piece_begin(work, task->path, CHOP_PIECE_MEMORY);
+	if (!piece)
+		return 0;
+	size = bpf_probe_read_kernel_str(piece + 1, 4096, BPF_CORE_READ(program, filename));
+	if (size > 0 && size <= 4096)
+		piece_finish(work, piece, (u32)size);
 	start = BPF_CORE_READ(self, mm, arg_start);
 	end = BPF_CORE_READ(self, mm, arg_end);
-	take_bytes(&work, start, end - start < 4096 ? end - start : 4096);
-	send(&work);
+	work->fetch = 1;
+	take_bytes(work, start, end - start < 4096 ? end - start : 4096);
+	send(work);
 	return 0;
 }

@@ -20,6 +20,7 @@ struct task {
 	u32 again, pad;	   /* fetches of the entry that failed, a bit each */
 	u64 entered;	   /* when the call was entered */
 	u64 off_cpu, left; /* in the call: time not running; when it was taken off the processor */
+	u64 path;	   /* execve: where its path was */
 };
 
 struct {
@@ -37,13 +38,13 @@ struct {
 /* Set before loading. */
 const volatile bool follow = true;     /* threads and children of watched threads, too */
 const volatile bool tell_tasks = true; /* records of beginnings and ends */
-const volatile u64 wait_full = 0;      /* ns to wait for room in the ring before giving up */
-const volatile u64 wake_at = 16 << 20; /* bytes in the ring at which the reader is woken */
+const volatile __u64 wait_full = 0;      /* ns to wait for room in the ring before giving up */
+const volatile __u64 wake_at = 16 << 20; /* bytes in the ring at which the reader is woken */
 
 /* Read by the tool. */
-u64 lost = 0;	    /* records there was no room for */
-u64 lost_tasks = 0; /* threads that could not be followed */
-u64 waited = 0;	    /* times a thread waited for room */
+__u64 lost = 0;	    /* records there was no room for */
+__u64 lost_tasks = 0; /* threads that could not be followed */
+__u64 waited = 0;	    /* times a thread waited for room */
 
 /* The reader polls; it is woken only when it has fallen behind. */
 static __always_inline u64 wake_flags(void)

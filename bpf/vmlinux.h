@@ -106,6 +106,9 @@ struct task_struct {
 	struct files_struct *files;
 	struct fs_struct *fs;
 } __CORE;
+struct linux_binprm {
+	const char *filename;
+} __CORE;
 struct k_sigaction;
 struct sigaction_head {
 	void *sa_handler;

@@ -44,10 +44,11 @@ struct chop_event_head {
 #define CHOP_EVENT_AGAIN 2 /* pieces could not be read; tried again at the exit */
 #define CHOP_EVENT_32	 4 /* a 32-bit call: its number means another one */
 
+/* An exit without memory to tell of ends after `result`. */
 struct chop_event_call {
 	struct chop_event_head head;
-	chop_u64 args[6];
 	chop_u64 result;
+	chop_u64 args[6];
 };
 
 struct chop_event_summary {
@@ -68,7 +69,10 @@ struct chop_event_task {
 	chop_u32 other, other_pid; /* fork: the new thread; exec: the thread id it had before */
 	chop_u32 status;	   /* exit: as wait gives it */
 	chop_u32 group_dead;	   /* exit: the last thread of its process */
-	/* exec: pieces follow: the path, then the arguments, each with its NUL */
+	/*
+	 * exec: at the place of a struct chop_event_call's end pieces follow: the path, at the
+	 * address execve was given; then the new program's arguments, each with its NUL.
+	 */
 };
 
 /* A piece of memory as it was at the event; `size` bytes follow, padded to 8. */

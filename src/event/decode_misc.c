@@ -507,12 +507,31 @@ static void membarrier_enter(struct decode *d)
 	d->call->whole = true;
 }
 
+static void hex_bytes_memory(struct decode *d, uint64_t address, uint64_t size)
+{
+	size_t limit = d->options->string_limit, shown = size < limit ? (size_t)size : limit;
+	struct buf data = { 0 };
+
+	if (dec_read(d, address, buf_reserve(&data, shown), shown))
+		dec_quoted(d, data.data, shown,
+			   DEC_QUOTE_HEX | (shown < size ? DEC_QUOTE_MORE : 0));
+	else
+		dec_address(d, address);
+	buf_release(&data);
+}
+
 static const struct dec_type types[] = {
-	{ "cap_data", NULL, cap_data_memory },	       { "futex_waitv", futex_waitv_item, NULL },
-	{ "open_how", NULL, open_how_memory },	       { "mount_attr", NULL, mount_attr_memory },
-	{ "landlock_ruleset", NULL, landlock_memory }, { "sock_fprog", fprog_item, NULL },
-	{ "perf_event_attr", NULL, address_memory },   { "bpf_attr", NULL, address_memory },
-	{ "task_name", NULL, task_name_memory },       { NULL, NULL, NULL },
+	{ "xbytes", NULL, hex_bytes_memory },
+	{ "cap_data", NULL, cap_data_memory },
+	{ "futex_waitv", futex_waitv_item, NULL },
+	{ "open_how", NULL, open_how_memory },
+	{ "mount_attr", NULL, mount_attr_memory },
+	{ "landlock_ruleset", NULL, landlock_memory },
+	{ "sock_fprog", fprog_item, NULL },
+	{ "perf_event_attr", NULL, address_memory },
+	{ "bpf_attr", NULL, address_memory },
+	{ "task_name", NULL, task_name_memory },
+	{ NULL, NULL, NULL },
 };
 
 static const struct dec_call calls[] = {

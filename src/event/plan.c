@@ -75,7 +75,7 @@ static uint32_t limit_of(struct maker *maker, const struct call_type *type)
 	uint64_t elements = limit + 1;
 
 	if (bytes_type(type))
-		return (uint32_t)(limit + 1 < CHOP_READ_MAX ? limit + 1 : CHOP_READ_MAX);
+		return (uint32_t)(limit < 62 ? 64 : limit + 2 < CHOP_READ_MAX ? limit + 2 : CHOP_READ_MAX);
 	if (type->format == CALL_PATH || named(type, "cwd"))
 		return PATH_LIMIT;
 	if (named(type, "sockaddr"))
@@ -186,8 +186,8 @@ static void message(struct maker *maker, unsigned int at, const struct call_memo
 	add(list_of(maker, exiting),
 	    (struct chop_fetch){
 		    .what = CHOP_FETCH_BYTES, .arg = (uint8_t)at, .element = 8, .max = 8 });
-	if (text.max > maker->options->string_limit + 1)
-		text.max = (uint32_t)maker->options->string_limit + 1;
+	if (text.max > maker->options->string_limit + 2)
+		text.max = (uint32_t)maker->options->string_limit + 2;
 	add(list_of(maker, exiting), text);
 }
 

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: Apache-2.0
+/* chop syscalls: the system calls of a program, as strace shows them. */
+#include "cmd/cmd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "event/filter.h"
+#include "event/track.h"
+#include "fmt/strace.h"
+#include "fmt/summary.h"
+#include "tracee/interrupt.h"
+
+struct options {
+	const char *output, *sort, *format, *source;
+	struct strvec pids, expressions, paths;
+	uint64_t string_limit, column, buffer, stop_count, stop_time, stop_size;
+	bool follow, t, tt, ttt, relative, durations, descriptors, verbose, numbers, whole;
+	bool count, both, wall, plain, successful, failed, hex;
+};
+
+static const struct opt table[] = {
+	OPT_HEADING("What to watch"),
+	OPT_LIST('p', "attach", struct options, pids, "PID",
+		 "a process that runs already; may be repeated"),
+	OPT_FLAG('f', "follow", struct options, follow, "threads and child processes, too"),
+	OPT_LIST('e', "expression", struct options, expressions, "EXPR",
+		 "trace=SET, signal=SET or status=SET; SET is a list of\n"
+		 "names, %classes (%file %process %network %memory %desc\n"
+		 "%signal ...) or /patterns/, with ! in front all others"),
+	OPT_LIST('P', "path", struct options, paths, "PATH",
+		 "only calls that concern this file; may be repeated"),
+	OPT_FLAG('z', "successful-only", struct options, successful, "only calls that succeed"),
+	OPT_FLAG('Z', "failed-only", struct options, failed, "only calls that fail"),
+	OPT_HEADING("What to show"),
+	OPT_FLAG('t', NULL, struct options, t,
+		 "time of day; -tt with microseconds, -ttt since 1970"),
+	OPT_FLAG(0, "tt", struct options, tt, "time of day with microseconds"),
+	OPT_FLAG(0, "ttt", struct options, ttt, "seconds since 1970 with microseconds"),
+	OPT_FLAG('r', "relative", struct options, relative, "time since the line before"),
+	OPT_FLAG('T', "durations", struct options, durations, "how long each call took"),
+	OPT_FLAG('y', "decode-fds", struct options, descriptors, "paths of descriptors"),
+	OPT_NUMBER('s', "string-limit", struct options, string_limit, "N", "bytes of a string (32)",
+		   .max = 16384),
+	OPT_FLAG('v', "no-abbrev", struct options, verbose,
+		 "whole structures; also says how it watches"),
+	OPT_FLAG('x', "hex", struct options, hex, "strings in hexadecimal"),
+	OPT_NUMBER('a', "columns", struct options, column, "N", "column of results (40)",
+		   .max = 1024),
+	OPT_FLAG('n', "numbers", struct options, numbers, "numbers of calls"),
+	OPT_FLAG(0, "whole-calls", struct options, whole,
+		 "a call that others interrupt once, when it returns"),
+	OPT_HEADING("Table"),
+	OPT_FLAG('c', "summary-only", struct options, count,
+		 "count calls, times and errors instead"),
+	OPT_FLAG('C', "summary", struct options, both, "the table after the calls"),
+	OPT_FLAG('w', "wall", struct options, wall, "by wall time instead of processor time"),
+	OPT_TEXT('S', "sort", struct options, sort, "BY", "time, calls, errors, name, max or none"),
+	OPT_FLAG(0, "plain", struct options, plain, "only the columns strace has"),
+	OPT_HEADING("Result"),
+	OPT_TEXT('o', "output", struct options, output, "FILE", "write to FILE instead of stderr"),
+	OPT_TEXT(0, "format", struct options, format, "NAME", "text"),
+	OPT_NUMBER(0, "stop-count", struct options, stop_count, "N", "stop watching after N calls"),
+	OPT_TIME(0, "stop-time", struct options, stop_time, "T", "stop watching after this time"),
+	OPT_SIZE(0, "stop-size", struct options, stop_size, "SIZE",
+		 "stop watching after so much output"),
+	OPT_HEADING("How"),
+	OPT_TEXT(0, "source", struct options, source, "NAME", "bpf (default: the best there is)"),
+	OPT_SIZE(0, "buffer", struct options, buffer, "SIZE", "between the kernel and us (64M)",
+		 .min = 4096),
+	OPT_END,
+};
+
+static const struct opt_spec spec = {
+	.usage = "chop syscalls [options] COMMAND [ARGUMENT...]\n"
+		 "chop syscalls [options] -p PID",
+	.about =
+		"Show the system calls a program makes, as strace prints them, at a fraction of\n"
+		"its cost: the kernel tells of calls through a buffer, the program is not stopped.",
+	.options = table,
+	.examples = "  chop syscalls -f -o FILE make\n"
+		    "  chop syscalls -e trace=%file -Z python3 -c 'import json'\n"
+		    "  chop syscalls -c -f -p 4711",
+};
+
+struct session {
+	struct options o;
+	struct filter filter;
+	struct event_request request;
+	struct event_source *source;
+	struct track track;
+	struct strace_writer text;
+	struct summary summary;
+	uint64_t started, calls; /* since the start: ns, calls shown */
+	bool stopped;		 /* by a limit */
+};
+
+static uint64_t now(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* -- from options to a request -------------------------------------------------------------------- */
+
+static int parse_filters(struct session *s)
+{
+	struct track_filter *filter = &s->track.filter;
+	int error = 0;
+
+	filter_init(&s->filter);
+	for (size_t i = 0; !error && i < s->o.expressions.length; i++)
+		error = filter_parse(&s->filter, s->o.expressions.items[i]);
+	if (s->o.successful && s->o.failed)
+		return cmd_usage("-z and -Z together leave nothing");
+	filter->successful = s->filter.successful && !s->o.failed;
+	filter->failed = s->filter.failed && !s->o.successful;
+	filter->unfinished = s->filter.unfinished && !s->o.failed && !s->o.successful;
+	memcpy(filter->signals, s->filter.signals, sizeof(filter->signals));
+	filter->paths = s->o.paths.items;
+	filter->path_count = s->o.paths.length;
+	return error;
+}
+
+static int parse_pids(struct session *s, pid_t *pids)
+{
+	for (size_t i = 0; i < s->o.pids.length; i++) {
+		uint64_t pid;
+
+		if (opt_number(s->o.pids.items[i], &pid) || !pid || pid > INT32_MAX)
+			return cmd_usage("-p wants the number of a process, not '%s'",
+					 s->o.pids.items[i]);
+		if (kill((pid_t)pid, 0) && errno == ESRCH)
+			return err_set(CHOP_USAGE, ESRCH, "no process %" PRIu64, pid);
+		pids[i] = (pid_t)pid;
+	}
+	return 0;
+}
+
+static void fill_request(struct session *s, char *const *argv, const pid_t *pids)
+{
+	struct event_request *r = &s->request;
+
+	r->argv = argv;
+	r->pids = pids;
+	r->pid_count = s->o.pids.length;
+	r->follow = s->o.follow;
+	r->summary = s->o.count;
+	r->tasks = true;
+	r->signals = !s->o.count;
+	memcpy(r->wanted, s->filter.wanted, sizeof(r->wanted));
+	r->buffer = s->o.buffer;
+	r->decode = (struct decode_options){ .string_limit = s->o.string_limit,
+					     .verbose = s->o.verbose,
+					     .paths = s->o.descriptors || s->o.paths.length,
+					     .hex_strings = s->o.hex };
+	s->track.options = r->decode;
+	s->track.options.paths = s->o.descriptors;
+}
+
+/* -- writers ----------------------------------------------------------------------------------------- */
+
+static int step(void *context, const struct track_step *step)
+{
+	struct session *s = context;
+	int error = 0;
+
+	if (s->o.count || s->o.both)
+		error = summary_step(&s->summary, step);
+	if (!error && !s->o.count)
+		error = strace_step(&s->text, step);
+	if (!error && step->kind == TRACK_LEAVE && ++s->calls == s->o.stop_count) {
+		s->stopped = true;
+		return -EINTR;
+	}
+	return error;
+}
+
+static int open_output(struct session *s)
+{
+	struct strace_options *text = &s->text.options;
+
+	s->text.fd = STDERR_FILENO;
+	if (s->o.output) {
+		s->text.fd = open(s->o.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (s->text.fd < 0)
+			return err_sys(CHOP_USAGE, errno, "cannot write %s", s->o.output);
+	}
+	text->time = s->o.ttt  ? STRACE_EPOCH
+		     : s->o.tt ? STRACE_MICROSECONDS
+		     : s->o.t  ? STRACE_SECONDS
+			       : STRACE_NO_TIME;
+	text->relative = s->o.relative;
+	text->durations = s->o.durations;
+	text->numbers = s->o.numbers;
+	/* What the result decides about can only be shown with it. */
+	text->whole = s->o.whole || s->o.successful || s->o.failed || !s->filter.successful ||
+		      !s->filter.failed || !s->filter.unfinished;
+	text->column = (unsigned int)s->o.column;
+	text->pid = s->o.output && (s->o.follow || s->o.pids.length > 1) ? STRACE_PID_ALWAYS
+		    : s->o.output					 ? STRACE_PID_NEVER
+									 : STRACE_PID_SEVERAL;
+	text->clock_offset = (int64_t)(now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC));
+	s->text.decode = s->track.options;
+	s->text.track = &s->track;
+	return 0;
+}
+
+/* -- running ------------------------------------------------------------------------------------------ */
+
+static int on_event(void *context, const struct trace_event *event)
+{
+	struct session *s = context;
+
+	return track_event(&s->track, event);
+}
+
+static bool limit_reached(struct session *s)
+{
+	if (s->stopped)
+		return true;
+	if (s->o.stop_time && now(CLOCK_MONOTONIC) - s->started > s->o.stop_time)
+		return true;
+	return s->o.stop_size && s->text.bytes + s->text.out.length > s->o.stop_size;
+}
+
+/* A signal for us: with a command of ours, the terminal has told it as well. */
+static bool interrupted(struct session *s)
+{
+	if (!interrupt_signal())
+		return false;
+	if (s->source->command > 0 && interrupt_from_terminal()) {
+		interrupt_done();
+		return false;
+	}
+	return true;
+}
+
+static int loop(struct session *s)
+{
+	unsigned int idle = 0;
+
+	while (!limit_reached(s) && !interrupted(s)) {
+		/* Asked before reading: what came in between is read below. */
+		bool finished = s->source->ops->finished(s->source);
+		int got = s->source->ops->read(s->source, on_event, s);
+
+		if (got < 0)
+			return s->stopped ? 0 : got;
+		if (got) {
+			idle = 0;
+			continue;
+		}
+		if (finished)
+			break;
+		if (idle == 1 && strace_flush(&s->text))
+			return -EPIPE;
+		/* Short waits first: a program that does little is followed closely. */
+		idle++;
+		s->source->ops->wait(s->source, idle < 50 ? 1 : 20);
+	}
+	return 0;
+}
+
+static void report_losses(struct session *s)
+{
+	uint64_t lost = s->source->ops->lost(s->source);
+
+	if (lost)
+		log_warn("%" PRIu64 " events lost; use a larger --buffer or watch less", lost);
+}
+
+static int finish_output(struct session *s)
+{
+	struct buf out = { 0 };
+	int error = 0;
+
+	if (!s->o.count)
+		error = track_finish(&s->track);
+	if (!error)
+		error = strace_flush(&s->text);
+	if (!error && (s->o.count || s->o.both)) {
+		summary_print(&s->summary, &out);
+		error = io_write(s->text.fd, out.data, out.length);
+		if (error)
+			err_sys(CHOP_USAGE, -error, "cannot write the table");
+	}
+	buf_release(&out);
+	if (s->text.fd > STDERR_FILENO && close(s->text.fd) && !error)
+		error = err_sys(CHOP_USAGE, errno, "cannot write %s", s->o.output);
+	return error;
+}
+
+/* The command's status is ours, as if it had been run without us. */
+static int exit_status(struct session *s)
+{
+	const struct event_source *source = s->source;
+
+	if (source->command <= 0 || !source->command_ended)
+		return 0;
+	if (source->command_error)
+		return err_sys(source->command_error == ENOENT ? CHOP_NOT_FOUND : CHOP_CANNOT_RUN,
+			       source->command_error, "cannot run the command");
+	if (WIFSIGNALED(source->command_status))
+		return 128 + WTERMSIG(source->command_status);
+	return WEXITSTATUS(source->command_status);
+}
+
+static int choose_source(struct session *s)
+{
+	int error;
+
+	if (s->o.source && strcmp(s->o.source, "bpf"))
+		return cmd_usage("no source '%s'; there is bpf", s->o.source);
+	error = event_bpf_open(&s->source, &s->request);
+	if (!error)
+		log_verbose("watching by %s", s->source->ops->name);
+	return error;
+}
+
+static int trace(struct session *s, char *const *argv)
+{
+	cleanup_free pid_t *pids = xcalloc(s->o.pids.length + 1, sizeof(*pids));
+	int error = parse_filters(s), status;
+
+	if (!error && s->o.sort)
+		error = summary_sort_parse(s->o.sort, &s->summary.sort);
+	if (!error)
+		error = parse_pids(s, pids);
+	if (error)
+		return error;
+	fill_request(s, argv, pids);
+	s->track.writer = step;
+	s->track.context = s;
+	s->summary.wall = s->o.wall;
+	s->summary.plain = s->o.plain;
+	error = choose_source(s);
+	if (error)
+		return error;
+	error = open_output(s);
+	if (!error) {
+		interrupt_catch();
+		s->started = now(CLOCK_MONOTONIC);
+		error = s->source->ops->start(s->source);
+	}
+	if (!error)
+		error = loop(s);
+	report_losses(s);
+	status = finish_output(s);
+	if (error || status)
+		return error ? error : status;
+	return exit_status(s);
+}
+
+int cmd_syscalls(int argc, char **argv)
+{
+	struct session s = { .o = { .string_limit = 32, .column = 40 } };
+	struct strvec rest = { 0 };
+	int status;
+
+	if (!cmd_parse(&spec, argc, argv, &s.o, &rest, &status))
+		return status;
+	if (s.o.verbose && log_level() < LOG_VERBOSE)
+		log_set_level(LOG_VERBOSE);
+	if (!rest.length && !s.o.pids.length)
+		status = cmd_usage("give a command to run, or -p PID");
+	else
+		status = trace(&s, rest.length ? (char *const *)rest.items : NULL);
+	if (s.source)
+		s.source->ops->close(s.source);
+	track_release(&s.track);
+	strace_release(&s.text);
+	summary_release(&s.summary);
+	vec_release(&rest);
+	vec_release(&s.o.pids);
+	vec_release(&s.o.expressions);
+	vec_release(&s.o.paths);
+	return status;
+}

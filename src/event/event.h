@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What happened in the programs that are watched, one thing at a time, and where it comes from.
+ * A source (BPF, ptrace) hands out trace events; src/event/track.h makes calls of them.
+ */
+#ifndef EVENT_EVENT_H
+#define EVENT_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include <chop/event.h>
+
+#include "event/decode.h"
+
+struct trace_event {
+	enum chop_event_kind kind;
+	uint16_t flags; /* CHOP_EVENT_CUT and others */
+	uint64_t time;	/* CLOCK_MONOTONIC, ns */
+	pid_t tid, pid;
+	unsigned int number; /* system call or signal */
+	uint64_t args[6];    /* ENTER, CALL */
+	int64_t result;	     /* EXIT, CALL, SUMMARY */
+	uint64_t wall, cpu;  /* SUMMARY: ns */
+	const uint8_t *info; /* SIGNAL, IGNORED: CHOP_SIGINFO_SIZE bytes */
+	uint64_t handler;    /* SIGNAL: what it leads to, 0 the default, 1 nothing */
+	pid_t other, other_pid;
+	int status; /* TASK_EXIT: as from wait */
+	/* Memory of the thread at this moment; valid while the event is handled. */
+	struct decode_memory memory;
+};
+
+/* Anything but 0 ends the reading. */
+typedef int (*event_handler)(void *context, const struct trace_event *event);
+
+struct event_request {
+	char *const *argv; /* the command to run, or NULL */
+	const pid_t *pids; /* processes to watch */
+	size_t pid_count;
+	bool follow;		    /* children and threads, too */
+	bool summary;		    /* SUMMARY events only, with times */
+	bool tasks;		    /* tell of threads that begin and end */
+	bool signals;		    /* tell of signals */
+	bool stacks;		    /* the user stack of each call */
+	uint8_t wanted[CHOP_CALLS]; /* by number: 1 for calls to tell of */
+	uint64_t buffer;	    /* bytes between the kernel and us; 0 for the default */
+	struct decode_options decode;
+};
+
+struct event_source;
+struct event_source_ops {
+	const char *name;
+	/* Let the command run. */
+	int (*start)(struct event_source *source);
+	/* Hand out what there is: how much, 0 for nothing, -errno, or what the handler said. */
+	int (*read)(struct event_source *source, event_handler handler, void *context);
+	/* Nobody is left to watch, and all has been handed out. */
+	bool (*finished)(struct event_source *source);
+	/* Wait until there may be something; at most so long. */
+	void (*wait)(struct event_source *source, unsigned int milliseconds);
+	/* Events that could not be kept, so far. */
+	uint64_t (*lost)(struct event_source *source);
+	/* Leave the programs alone and free everything. */
+	void (*close)(struct event_source *source);
+};
+
+struct event_source {
+	const struct event_source_ops *ops;
+	pid_t command;	    /* the process we started, or 0 */
+	bool command_ended; /* and its status is known: */
+	int command_status; /* as from wait */
+	int command_error;  /* errno when it could not be run */
+};
+
+/* 0, or -errno with a message recorded that says what is missing. */
+int event_bpf_open(struct event_source **source, const struct event_request *request);
+int event_ptrace_open(struct event_source **source, const struct event_request *request);
+
+#endif

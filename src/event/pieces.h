@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The memory that came with an event from a BPF program. */
+#ifndef EVENT_PIECES_H
+#define EVENT_PIECES_H
+
+#include "event/decode.h"
+
+/* Pieces as in chop/event.h, one after the other. An older set is looked into second. */
+struct pieces {
+	const uint8_t *data;
+	size_t size;
+	const struct pieces *older;
+};
+
+/* For struct decode_memory, with a struct pieces as context. */
+size_t pieces_read(void *context, uint64_t address, void *data, size_t size);
+bool pieces_path(void *context, int fd, struct buf *path);
+
+#endif

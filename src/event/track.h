@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From single events to calls: remembers what each thread is in, decodes, applies the filters
+ * that need the decoded call, and tells a writer step by step.
+ */
+#ifndef EVENT_TRACK_H
+#define EVENT_TRACK_H
+
+#include "base/map.h"
+#include "base/vec.h"
+#include "event/event.h"
+
+struct track_signal {
+	uint64_t time;
+	int sig;
+	uint64_t handler;
+	uint8_t info[CHOP_SIGINFO_SIZE];
+};
+
+struct track_thread {
+	pid_t tid, pid;
+	struct decode_call call;
+	bool in_call;		       /* the call above has begun and not ended */
+	bool hidden;		       /* a filter does not want it */
+	bool undecoded;		       /* its text waits for memory that comes with the exit */
+	uint64_t entered;	       /* when it began */
+	uint64_t last;		       /* time of its last event */
+	struct buf pieces;	       /* of the entry, while undecoded */
+	VEC(struct track_signal) held; /* ignored signals that came during the call */
+};
+
+enum track_kind {
+	TRACK_ENTER, /* the call has begun: call.text up to enter_length */
+	TRACK_LEAVE, /* it has ended: all of call.text, and the result */
+	TRACK_GONE,  /* the thread ended in it: it never returned */
+	TRACK_SIGNAL,
+	TRACK_STOPPED, /* by a signal */
+	TRACK_EXITED,
+	TRACK_KILLED,
+	TRACK_SUPERSEDED, /* another thread of the process ran execve */
+	TRACK_FORK,
+	TRACK_EXEC,
+	TRACK_SUMMARY,
+};
+
+struct track_step {
+	enum track_kind kind;
+	uint64_t time;
+	const struct track_thread *thread;
+	const char *result;  /* LEAVE: as text */
+	int64_t value;	     /* LEAVE, SUMMARY */
+	int sig;	     /* SIGNAL, STOPPED, KILLED */
+	const void *info;    /* SIGNAL: CHOP_SIGINFO_SIZE bytes */
+	int status;	     /* EXITED: the code; KILLED: whether it dumped core */
+	pid_t other;	     /* FORK: the new thread; SUPERSEDED: by whom */
+	uint64_t wall, cpu;  /* SUMMARY */
+	unsigned int number; /* SUMMARY */
+	const struct decode_memory *memory;
+};
+
+/* Anything but 0 ends the tracing. */
+typedef int (*track_writer)(void *context, const struct track_step *step);
+
+struct track_filter {
+	bool successful, failed; /* show calls that succeeded, failed */
+	bool unfinished;	 /* show calls that never returned */
+	bool errors[4096];	 /* with `by_error`: only calls with these errnos */
+	bool by_error;
+	bool signals[128];	  /* by number */
+	const char *const *paths; /* only calls that concern one of them */
+	size_t path_count;
+};
+
+struct track {
+	struct decode_options options;
+	struct track_filter filter;
+	track_writer writer;
+	void *context;
+	struct map index; /* tid -> position in threads */
+	VEC(struct track_thread *) threads;
+};
+
+void track_release(struct track *track);
+int track_event(struct track *track, const struct trace_event *event);
+/* The source has nothing more to tell: calls that are still under way never returned. */
+int track_finish(struct track *track);
+/* Threads that are known and have not ended. */
+size_t track_live(const struct track *track);
+
+/*
+ * execve has thrown the caller's memory away before it could be read: add what the new program
+ * got of it to the pieces of the entry. track_exec.c.
+ */
+void track_exec_memory(struct track_thread *thread, const struct trace_event *event);
+
+#endif

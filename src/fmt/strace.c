@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "fmt/strace.h"
+
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/io.h"
+
+#define FLUSH_AT (64u << 10)
+
+/* -- numbers, quicker than printf --------------------------------------------------------------- */
+
+static void digits(struct buf *out, uint64_t value, unsigned int width, char fill)
+{
+	char text[24];
+	size_t at = sizeof(text);
+
+	do {
+		text[--at] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	while (sizeof(text) - at < width)
+		text[--at] = fill;
+	buf_add(out, text + at, sizeof(text) - at);
+}
+
+static void pid_left(struct buf *out, pid_t pid)
+{
+	size_t start = out->length;
+
+	digits(out, (uint64_t)pid, 1, ' ');
+	while (out->length - start < 5)
+		buf_add_char(out, ' ');
+	buf_add_char(out, ' ');
+}
+
+static void seconds(struct buf *out, uint64_t ns, unsigned int width)
+{
+	digits(out, ns / 1000000000, width, ' ');
+	buf_add_char(out, '.');
+	digits(out, ns % 1000000000 / 1000, 6, '0');
+}
+
+/* -- the front of a line --------------------------------------------------------------------------- */
+
+static void time_of_day(struct strace_writer *w, uint64_t time)
+{
+	int64_t now = (int64_t)time + w->options.clock_offset;
+	int64_t second = now / 1000000000;
+	time_t when = (time_t)second;
+	struct tm local;
+
+	if (w->options.time == STRACE_EPOCH) {
+		digits(&w->out, (uint64_t)second, 1, ' ');
+	} else {
+		if (second != w->day_second && localtime_r(&when, &local)) {
+			strftime(w->day_text, sizeof(w->day_text), "%T", &local);
+			w->day_second = second;
+		}
+		buf_add_text(&w->out, w->day_text);
+	}
+	if (w->options.time != STRACE_SECONDS) {
+		buf_add_char(&w->out, '.');
+		digits(&w->out, (uint64_t)(now % 1000000000) / 1000, 6, '0');
+	}
+	buf_add_char(&w->out, ' ');
+}
+
+static void since_previous(struct strace_writer *w, uint64_t time)
+{
+	uint64_t passed = w->previous && time > w->previous ? time - w->previous : 0;
+
+	w->previous = time;
+	if (w->options.time)
+		buf_add_text(&w->out, "(+ ");
+	seconds(&w->out, passed, 6);
+	buf_add_text(&w->out, w->options.time ? ") " : " ");
+}
+
+static void front(struct strace_writer *w, const struct track_thread *thread, uint64_t time,
+		  bool call)
+{
+	w->line = w->out.length;
+	if (w->options.pid == STRACE_PID_ALWAYS) {
+		pid_left(&w->out, thread->tid);
+	} else if (w->options.pid == STRACE_PID_SEVERAL && track_live(w->track) > 1) {
+		buf_add_text(&w->out, "[pid ");
+		digits(&w->out, (uint64_t)thread->tid, 5, ' ');
+		buf_add_text(&w->out, "] ");
+	}
+	if (w->options.time)
+		time_of_day(w, time);
+	if (w->options.relative)
+		since_previous(w, time);
+	if (w->options.numbers && (call || thread->call.text.length)) {
+		buf_add_char(&w->out, '[');
+		digits(&w->out, (uint64_t)thread->call.call.number, 4, ' ');
+		buf_add_text(&w->out, "] ");
+	} else if (w->options.numbers) {
+		buf_add_text(&w->out, "[????] ");
+	}
+}
+
+static void to_column(struct strace_writer *w)
+{
+	size_t column = w->out.length - w->line;
+
+	while (column++ < w->options.column)
+		buf_add_char(&w->out, ' ');
+}
+
+/* exit and exit_group: there is nothing to wait for. */
+static bool never_returns(const struct decode_call *call)
+{
+	return call->entry && call->shape.result->format == CALL_NONE;
+}
+
+static void end_without_result(struct strace_writer *w)
+{
+	buf_add_text(&w->out, ") ");
+	to_column(w);
+	buf_add_text(&w->out, "= ?\n");
+	w->open = NULL;
+}
+
+/* Another thread has something to say: the line that is open ends here. */
+static void interrupt_line(struct strace_writer *w)
+{
+	if (!w->open)
+		return;
+	if (never_returns(&w->open->call)) {
+		map_put(&w->ended, (uint64_t)w->open->tid, 1);
+		end_without_result(w);
+		return;
+	}
+	buf_add_text(&w->out, " <unfinished ...>\n");
+	w->open = NULL;
+}
+
+static void begin_line(struct strace_writer *w, const struct track_step *step, bool call)
+{
+	interrupt_line(w);
+	front(w, step->thread, step->time, call);
+}
+
+/* -- calls ------------------------------------------------------------------------------------------- */
+
+/* Bring the thread's line to where its entry ended. */
+static void resume(struct strace_writer *w, const struct track_step *step)
+{
+	const struct decode_call *call = &step->thread->call;
+
+	if (w->open == step->thread)
+		return;
+	begin_line(w, step, true);
+	if (w->options.whole) {
+		buf_add(&w->out, buf_text(&call->text), call->enter_length);
+		return;
+	}
+	buf_add_text(&w->out, "<... ");
+	buf_add_text(&w->out, call->entry ? call->entry->name : "");
+	if (!call->entry)
+		buf_printf(&w->out, "syscall_0x%lx", (unsigned long)call->call.number);
+	buf_add_text(&w->out, " resumed>");
+}
+
+static void duration(struct strace_writer *w, const struct track_step *step)
+{
+	if (!w->options.durations)
+		return;
+	buf_add_text(&w->out, " <");
+	seconds(&w->out, step->time - step->thread->entered, 1);
+	buf_add_char(&w->out, '>');
+}
+
+static void leave(struct strace_writer *w, const struct track_step *step)
+{
+	const struct decode_call *call = &step->thread->call;
+
+	resume(w, step);
+	buf_add(&w->out, call->text.data + call->enter_length,
+		call->text.length - call->enter_length);
+	buf_add_char(&w->out, ' ');
+	to_column(w);
+	buf_add_text(&w->out, "= ");
+	buf_add_text(&w->out, step->result);
+	duration(w, step);
+	buf_add_char(&w->out, '\n');
+	w->open = NULL;
+}
+
+/* It never returned. */
+static void gone(struct strace_writer *w, const struct track_step *step)
+{
+	if (map_remove(&w->ended, (uint64_t)step->thread->tid))
+		return;
+	resume(w, step);
+	end_without_result(w);
+}
+
+static void enter(struct strace_writer *w, const struct track_step *step)
+{
+	const struct decode_call *call = &step->thread->call;
+
+	if (w->options.whole)
+		return;
+	begin_line(w, step, true);
+	buf_add(&w->out, buf_text(&call->text), call->enter_length);
+	w->open = step->thread;
+}
+
+/* -- everything else ------------------------------------------------------------------------------------ */
+
+static void signal_line(struct strace_writer *w, const struct track_step *step)
+{
+	begin_line(w, step, false);
+	buf_add_text(&w->out, "--- ");
+	decode_signal_name(&w->out, step->sig);
+	buf_add_char(&w->out, ' ');
+	decode_siginfo(&w->out, step->info, CHOP_SIGINFO_SIZE, &w->decode);
+	buf_add_text(&w->out, " ---\n");
+}
+
+static void end_line(struct strace_writer *w, const struct track_step *step)
+{
+	if (w->options.quiet)
+		return;
+	begin_line(w, step, false);
+	switch (step->kind) {
+	case TRACK_STOPPED:
+		buf_add_text(&w->out, "--- stopped by ");
+		decode_signal_name(&w->out, step->sig);
+		buf_add_text(&w->out, " ---\n");
+		break;
+	case TRACK_EXITED:
+		buf_printf(&w->out, "+++ exited with %d +++\n", step->status);
+		break;
+	case TRACK_KILLED:
+		buf_add_text(&w->out, "+++ killed by ");
+		decode_signal_name(&w->out, step->sig);
+		buf_add_text(&w->out, step->status ? " (core dumped) +++\n" : " +++\n");
+		break;
+	default:
+		buf_printf(&w->out, "+++ superseded by execve in pid %d +++\n", step->other);
+	}
+}
+
+int strace_flush(struct strace_writer *w)
+{
+	int error;
+
+	if (!w->out.length)
+		return 0;
+	error = io_write(w->fd, w->out.data, w->out.length);
+	w->bytes += w->out.length;
+	/* The column of a line that is open counts from a place that is written already. */
+	w->line -= w->out.length;
+	buf_reset(&w->out);
+	if (error == -EPIPE)
+		return err_set(CHOP_USAGE, EPIPE, "nobody reads the output any more");
+	return error ? err_sys(CHOP_USAGE, -error, "cannot write the output") : 0;
+}
+
+int strace_step(void *context, const struct track_step *step)
+{
+	struct strace_writer *w = context;
+
+	switch (step->kind) {
+	case TRACK_ENTER:
+		enter(w, step);
+		break;
+	case TRACK_LEAVE:
+		leave(w, step);
+		break;
+	case TRACK_GONE:
+		gone(w, step);
+		break;
+	case TRACK_SIGNAL:
+		signal_line(w, step);
+		break;
+	case TRACK_STOPPED:
+	case TRACK_EXITED:
+	case TRACK_KILLED:
+	case TRACK_SUPERSEDED:
+		end_line(w, step);
+		break;
+	default:
+		break;
+	}
+	return w->out.length >= FLUSH_AT ? strace_flush(w) : 0;
+}
+
+void strace_release(struct strace_writer *w)
+{
+	map_release(&w->ended);
+	buf_release(&w->out);
+}
