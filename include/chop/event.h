@@ -30,6 +30,7 @@ enum chop_event_kind {
 	CHOP_EVENT_FORK,      /* this thread made another */
 	CHOP_EVENT_EXEC,      /* this process runs another program now */
 	CHOP_EVENT_TASK_EXIT, /* this thread ended */
+	CHOP_EVENT_STOPPED,   /* by a signal */
 	CHOP_EVENT_PROBE,     /* a probe point was hit */
 };
 

@@ -75,7 +75,8 @@ static const struct opt table[] = {
 	OPT_SIZE(0, "stop-size", struct options, stop_size, "SIZE",
 		 "stop watching after so much output"),
 	OPT_HEADING("How"),
-	OPT_TEXT(0, "source", struct options, source, "NAME", "bpf (default: the best there is)"),
+	OPT_TEXT(0, "source", struct options, source, "NAME",
+		 "bpf or ptrace (default: the best there is)"),
 	OPT_SIZE(0, "buffer", struct options, buffer, "SIZE", "between the kernel and us (64M)",
 		 .min = 4096),
 	OPT_END,
@@ -103,6 +104,7 @@ struct session {
 	struct summary summary;
 	uint64_t started, calls; /* since the start: ns, calls shown */
 	bool stopped;		 /* by a limit */
+	bool told;		 /* our command has been sent a signal we got */
 };
 
 static uint64_t now(clockid_t clock)
@@ -160,6 +162,7 @@ static void fill_request(struct session *s, char *const *argv, const pid_t *pids
 	r->summary = s->o.count;
 	r->tasks = true;
 	r->signals = !s->o.count;
+	r->early = s->o.stop_count || s->o.stop_time || s->o.stop_size;
 	memcpy(r->wanted, s->filter.wanted, sizeof(r->wanted));
 	r->buffer = s->o.buffer;
 	r->decode = (struct decode_options){ .string_limit = s->o.string_limit,
@@ -236,16 +239,28 @@ static bool limit_reached(struct session *s)
 	return s->o.stop_size && s->text.bytes + s->text.out.length > s->o.stop_size;
 }
 
-/* A signal for us: with a command of ours, the terminal has told it as well. */
+/*
+ * A signal for us is one for our command, which the terminal may have told already; what it does
+ * about it is still shown. A second one ends the watching.
+ */
 static bool interrupted(struct session *s)
 {
-	if (!interrupt_signal())
+	int sig = interrupt_signal();
+
+	if (!sig)
 		return false;
-	if (s->source->command > 0 && interrupt_from_terminal()) {
+	if (s->source->command <= 0 || s->source->command_ended)
+		return true;
+	if (interrupt_from_terminal()) {
 		interrupt_done();
 		return false;
 	}
-	return true;
+	if (s->told)
+		return true;
+	s->told = true;
+	kill(s->source->command, sig);
+	interrupt_done();
+	return false;
 }
 
 static int loop(struct session *s)
@@ -320,11 +335,20 @@ static int exit_status(struct session *s)
 
 static int choose_source(struct session *s)
 {
-	int error;
+	const char *name = s->o.source ? s->o.source : "";
+	int error = -ENOSYS;
 
-	if (s->o.source && strcmp(s->o.source, "bpf"))
-		return cmd_usage("no source '%s'; there is bpf", s->o.source);
-	error = event_bpf_open(&s->source, &s->request);
+	if (*name && strcmp(name, "bpf") && strcmp(name, "ptrace"))
+		return cmd_usage("no source '%s'; there are bpf and ptrace", name);
+	if (strcmp(name, "ptrace"))
+		error = event_bpf_open(&s->source, &s->request);
+	/* Only what is missing here may be had another way; a wrong command may not. */
+	if (error && strcmp(name, "bpf") && (*name || err_status() == CHOP_MISSING)) {
+		if (!*name)
+			log_verbose("%s", err_message());
+		err_clear();
+		error = event_ptrace_open(&s->source, &s->request);
+	}
 	if (!error)
 		log_verbose("watching by %s", s->source->ops->name);
 	return error;

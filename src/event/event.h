@@ -25,7 +25,7 @@ struct trace_event {
 	int64_t result;	     /* EXIT, CALL, SUMMARY */
 	uint64_t wall, cpu;  /* SUMMARY: ns */
 	const uint8_t *info; /* SIGNAL, IGNORED: CHOP_SIGINFO_SIZE bytes */
-	uint64_t handler;    /* SIGNAL: what it leads to, 0 the default, 1 nothing */
+	uint64_t handler;    /* SIGNAL: what it leads to, 0 the default, 1 nothing or not known */
 	pid_t other, other_pid;
 	int status; /* TASK_EXIT: as from wait */
 	/* Memory of the thread at this moment; valid while the event is handled. */
@@ -44,6 +44,7 @@ struct event_request {
 	bool tasks;		    /* tell of threads that begin and end */
 	bool signals;		    /* tell of signals */
 	bool stacks;		    /* the user stack of each call */
+	bool early;		    /* watching may end before the programs do */
 	uint8_t wanted[CHOP_CALLS]; /* by number: 1 for calls to tell of */
 	uint64_t buffer;	    /* bytes between the kernel and us; 0 for the default */
 	struct decode_options decode;

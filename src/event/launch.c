@@ -64,13 +64,16 @@ char *launch_find(const char *name)
 }
 
 /* The child: wait for the word, then become the command. */
-static void become(const char *path, char *const *argv, int go, int error)
+static void become(const struct launch *launch, const char *path, char *const *argv, int go,
+		   int error)
 {
 	char word;
 	int number;
 
 	while (read(go, &word, 1) < 0 && errno == EINTR)
 		;
+	if (launch->prepare)
+		launch->prepare(launch->context);
 	execv(path, argv);
 	number = errno;
 	if (write(error, &number, sizeof(number)) < 0)
@@ -96,7 +99,7 @@ int launch_begin(struct launch *launch, char *const *argv)
 	if (launch->pid == 0) {
 		close(go[1]);
 		close(error[0]);
-		become(path, argv, go[0], error[1]);
+		become(launch, path, argv, go[0], error[1]);
 	}
 	close(go[0]);
 	close(error[1]);

@@ -9,6 +9,9 @@ struct launch {
 	pid_t pid;
 	int go;	   /* closing it lets the command run */
 	int error; /* the errno of a failed execve arrives here */
+	/* Called in the new process once it may run, right before it becomes the command. */
+	void (*prepare)(void *context);
+	void *context;
 };
 #define LAUNCH_INIT                             \
 	{                                       \

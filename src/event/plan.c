@@ -75,7 +75,9 @@ static uint32_t limit_of(struct maker *maker, const struct call_type *type)
 	uint64_t elements = limit + 1;
 
 	if (bytes_type(type))
-		return (uint32_t)(limit < 62 ? 64 : limit + 2 < CHOP_READ_MAX ? limit + 2 : CHOP_READ_MAX);
+		return (uint32_t)(limit < 62		      ? 64
+				  : limit + 2 < CHOP_READ_MAX ? limit + 2
+							      : CHOP_READ_MAX);
 	if (type->format == CALL_PATH || named(type, "cwd"))
 		return PATH_LIMIT;
 	if (named(type, "sockaddr"))

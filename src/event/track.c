@@ -218,7 +218,7 @@ static int tell_leave(struct track *track, struct track_thread *thread,
 }
 
 static int on_leave(struct track *track, struct track_thread *thread,
-		   const struct trace_event *event)
+		    const struct trace_event *event)
 {
 	struct pieces late = { 0 };
 	struct decode_memory memory = event->memory;
@@ -294,6 +294,18 @@ static int signal_event(struct track *track, struct track_thread *thread,
 		return 0;
 	}
 	return on_signal(track, thread, &signal);
+}
+
+/* A source that sees the stop itself. */
+static int on_stopped(struct track *track, struct track_thread *thread,
+		      const struct trace_event *event)
+{
+	struct track_step step = { .kind = TRACK_STOPPED,
+				   .time = event->time,
+				   .thread = thread,
+				   .sig = (int)event->number };
+
+	return tell(track, &step);
 }
 
 static int call_gone(struct track *track, struct track_thread *thread, uint64_t time)
@@ -426,6 +438,8 @@ int track_event(struct track *track, const struct trace_event *event)
 		return on_exec(track, thread, event);
 	case CHOP_EVENT_TASK_EXIT:
 		return on_task_exit(track, thread, event);
+	case CHOP_EVENT_STOPPED:
+		return on_stopped(track, thread, event);
 	default:
 		return 0;
 	}

@@ -1,0 +1,566 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Events by ptrace, for whoever may not load BPF programs. Where only some calls are wanted and
+ * the command is ours, a seccomp filter stops only these: the others run at full speed.
+ */
+#include "event/event.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <linux/audit.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/vec.h"
+#include "event/launch.h"
+#include "event/remote.h"
+#include "event/stop_filter.h"
+
+struct ptraced {
+	pid_t tid, pid;
+	bool waiting;	/* ours before its execve: nothing to tell yet */
+	bool in_call;	/* an entry has been told, its exit has not */
+	bool attaching; /* has not stopped for the first time */
+	uint64_t entered, cpu;
+	unsigned int number;
+};
+
+struct ptrace_source {
+	struct event_source base;
+	const struct event_request *request;
+	uint8_t wanted[CHOP_CALLS];
+	bool follow, filtered, summary;
+	struct launch launch;
+	struct map index; /* tid -> position */
+	VEC(struct ptraced *) threads;
+	event_handler handler;
+	void *context;
+	bool pending; /* a stop was collected while waiting */
+	pid_t pending_tid;
+	int pending_status;
+};
+
+/* -- threads ------------------------------------------------------------------------------------ */
+
+static struct ptraced *find(struct ptrace_source *s, pid_t tid)
+{
+	uint64_t at;
+
+	return map_get(&s->index, (uint64_t)tid, &at) ? s->threads.items[at] : NULL;
+}
+
+static struct ptraced *add(struct ptrace_source *s, pid_t tid, pid_t pid)
+{
+	struct ptraced *thread = find(s, tid);
+
+	if (thread)
+		return thread;
+	thread = xcalloc(1, sizeof(*thread));
+	thread->tid = tid;
+	thread->pid = pid;
+	map_put(&s->index, (uint64_t)tid, s->threads.length);
+	*vec_push(&s->threads) = thread;
+	return thread;
+}
+
+static void drop(struct ptrace_source *s, struct ptraced *thread)
+{
+	struct ptraced *last = *vec_last(&s->threads);
+	uint64_t at = 0;
+
+	map_get(&s->index, (uint64_t)thread->tid, &at);
+	s->threads.items[at] = last;
+	s->threads.length--;
+	map_put(&s->index, (uint64_t)last->tid, at);
+	map_remove(&s->index, (uint64_t)thread->tid);
+	free(thread);
+}
+
+/* -- telling --------------------------------------------------------------------------------------- */
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+static void begin(struct trace_event *event, struct ptraced *thread, enum chop_event_kind kind)
+{
+	*event = (struct trace_event){ .kind = kind,
+				       .time = now(),
+				       .tid = thread->tid,
+				       .pid = thread->pid,
+				       .memory = { remote_read, remote_path, &thread->tid } };
+}
+
+static int tell(struct ptrace_source *s, const struct trace_event *event)
+{
+	return s->handler(s->context, event);
+}
+
+static bool is_wanted(const struct ptrace_source *s, uint64_t number)
+{
+	return number < CHOP_CALLS && s->wanted[number];
+}
+
+static int on_entry(struct ptrace_source *s, struct ptraced *thread,
+		    const struct __ptrace_syscall_info *info, const uint64_t *args, uint64_t number)
+{
+	struct trace_event event;
+
+	if (thread->waiting && number != SYS_execve && number != SYS_execveat)
+		return 0;
+	thread->waiting = false;
+	thread->in_call = is_wanted(s, number);
+	if (!thread->in_call)
+		return 0;
+	begin(&event, thread, CHOP_EVENT_ENTER);
+	thread->entered = event.time;
+	thread->number = (unsigned int)number;
+	if (s->summary)
+		return 0;
+	event.number = (unsigned int)number;
+	if (info->arch != AUDIT_ARCH_X86_64)
+		event.flags |= CHOP_EVENT_32;
+	for (int i = 0; i < 6; i++)
+		event.args[i] = args[i];
+	if (number == SYS_rt_sigreturn)
+		event.args[0] = info->stack_pointer;
+	return tell(s, &event);
+}
+
+static uint64_t kernel_time(const struct rusage *usage)
+{
+	return (uint64_t)usage->ru_stime.tv_sec * 1000000000 +
+	       (uint64_t)usage->ru_stime.tv_usec * 1000;
+}
+
+static int on_leave(struct ptrace_source *s, struct ptraced *thread,
+		    const struct __ptrace_syscall_info *info, const struct rusage *usage)
+{
+	uint64_t cpu = kernel_time(usage);
+	struct trace_event event;
+
+	if (!thread->in_call)
+		return 0;
+	thread->in_call = false;
+	begin(&event, thread, s->summary ? CHOP_EVENT_SUMMARY : CHOP_EVENT_EXIT);
+	event.number = thread->number;
+	event.result = info->exit.rval;
+	event.wall = event.time - thread->entered;
+	event.cpu = cpu > thread->cpu ? cpu - thread->cpu : 0;
+	return tell(s, &event);
+}
+
+static int on_call_stop(struct ptrace_source *s, struct ptraced *thread, const struct rusage *usage)
+{
+	struct __ptrace_syscall_info info;
+
+	if (ptrace(PTRACE_GET_SYSCALL_INFO, thread->tid, sizeof(info), &info) < 0)
+		return 0;
+	if (!thread->in_call)
+		thread->cpu = kernel_time(usage);
+	switch (info.op) {
+	case PTRACE_SYSCALL_INFO_ENTRY:
+		return on_entry(s, thread, &info, (const uint64_t *)info.entry.args, info.entry.nr);
+	case PTRACE_SYSCALL_INFO_SECCOMP:
+		return on_entry(s, thread, &info, (const uint64_t *)info.seccomp.args,
+				info.seccomp.nr);
+	case PTRACE_SYSCALL_INFO_EXIT:
+		return on_leave(s, thread, &info, usage);
+	default:
+		return 0;
+	}
+}
+
+static int on_signal_stop(struct ptrace_source *s, struct ptraced *thread, int sig)
+{
+	struct trace_event event;
+	siginfo_t info;
+
+	if (!s->request->signals || thread->waiting ||
+	    ptrace(PTRACE_GETSIGINFO, thread->tid, 0, &info))
+		return 0;
+	begin(&event, thread, CHOP_EVENT_SIGNAL);
+	event.number = (unsigned int)sig;
+	event.info = (const uint8_t *)&info;
+	event.handler = 1;
+	return tell(s, &event);
+}
+
+static int on_new_thread(struct ptrace_source *s, struct ptraced *thread)
+{
+	struct trace_event event;
+	unsigned long tid;
+
+	if (ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, &tid))
+		return 0;
+	begin(&event, thread, CHOP_EVENT_FORK);
+	event.other = (pid_t)tid;
+	event.other_pid = remote_process((pid_t)tid);
+	add(s, event.other, event.other_pid)->waiting = thread->waiting;
+	return tell(s, &event);
+}
+
+static int on_exec(struct ptrace_source *s, struct ptraced *thread)
+{
+	struct ptraced *before;
+	struct trace_event event;
+	unsigned long tid;
+
+	if (ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, &tid))
+		return 0;
+	begin(&event, thread, CHOP_EVENT_EXEC);
+	event.other = (pid_t)tid;
+	if ((pid_t)tid != thread->tid && (before = find(s, (pid_t)tid))) {
+		thread->in_call = before->in_call;
+		thread->number = before->number;
+		thread->entered = before->entered;
+		drop(s, before);
+	}
+	return tell(s, &event);
+}
+
+static int on_group_stop(struct ptrace_source *s, struct ptraced *thread, int sig)
+{
+	struct trace_event event;
+
+	begin(&event, thread, CHOP_EVENT_STOPPED);
+	event.number = (unsigned int)sig;
+	return tell(s, &event);
+}
+
+static int on_end(struct ptrace_source *s, struct ptraced *thread, int status)
+{
+	struct trace_event event;
+	int error;
+
+	begin(&event, thread, CHOP_EVENT_TASK_EXIT);
+	event.status = status;
+	error = thread->waiting ? 0 : tell(s, &event);
+	if (thread->tid == s->base.command) {
+		s->base.command_ended = true;
+		s->base.command_status = status;
+		s->base.command_error = launch_finish(&s->launch);
+	}
+	drop(s, thread);
+	return error;
+}
+
+/* -- stops -------------------------------------------------------------------------------------------- */
+
+/* How a thread goes on: until the next call that is wanted, or its end. */
+static void resume(struct ptrace_source *s, struct ptraced *thread, int sig)
+{
+	bool quickly = s->filtered && !thread->in_call;
+
+	ptrace(quickly ? PTRACE_CONT : PTRACE_SYSCALL, thread->tid, 0, (long)sig);
+}
+
+static int on_event_stop(struct ptrace_source *s, struct ptraced *thread, int event, int sig,
+			 const struct rusage *usage)
+{
+	int error = 0;
+
+	switch (event) {
+	case PTRACE_EVENT_CLONE:
+	case PTRACE_EVENT_FORK:
+	case PTRACE_EVENT_VFORK:
+		error = on_new_thread(s, thread);
+		break;
+	case PTRACE_EVENT_EXEC:
+		error = on_exec(s, thread);
+		break;
+	case PTRACE_EVENT_SECCOMP:
+		error = on_call_stop(s, thread, usage);
+		break;
+	case PTRACE_EVENT_STOP:
+		thread->attaching = false;
+		if (sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU) {
+			error = on_group_stop(s, thread, sig);
+			ptrace(PTRACE_LISTEN, thread->tid, 0, 0);
+			return error;
+		}
+		break;
+	}
+	resume(s, thread, 0);
+	return error;
+}
+
+static int on_status(struct ptrace_source *s, pid_t tid, int status, const struct rusage *usage)
+{
+	struct ptraced *thread = find(s, tid);
+	int sig = WSTOPSIG(status), error;
+
+	/* A new thread may stop before its maker has told of it. */
+	if (!thread)
+		thread = add(s, tid, remote_process(tid));
+	if (!WIFSTOPPED(status))
+		return on_end(s, thread, status);
+	if (status >> 16)
+		return on_event_stop(s, thread, status >> 16, sig, usage);
+	if (sig == (SIGTRAP | 0x80)) {
+		error = on_call_stop(s, thread, usage);
+		resume(s, thread, 0);
+		return error;
+	}
+	error = on_signal_stop(s, thread, sig);
+	resume(s, thread, sig);
+	return error;
+}
+
+static int ptrace_read(struct event_source *source, event_handler handler, void *context)
+{
+	struct ptrace_source *s = (struct ptrace_source *)source;
+	int handled = 0, error = 0, status;
+	struct rusage usage;
+	pid_t tid;
+
+	s->handler = handler;
+	s->context = context;
+	/* One after the other, as they come; a pause now and then for whoever limits us. */
+	while (!error && handled < 1000 &&
+	       (tid = wait4(-1, &status, __WALL | WNOHANG, &usage)) > 0) {
+		error = on_status(s, tid, status, &usage);
+		handled++;
+	}
+	return error ? error : handled;
+}
+
+static void ptrace_wait(struct event_source *source, unsigned int milliseconds)
+{
+	struct timespec limit = { 0, (long)milliseconds * 1000000 };
+	sigset_t set;
+	siginfo_t info;
+
+	(void)source;
+	/* SIGCHLD is blocked: it wakes us here, and only here. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigtimedwait(&set, &info, &limit);
+}
+
+static bool ptrace_finished(struct event_source *source)
+{
+	return ((struct ptrace_source *)source)->threads.length == 0;
+}
+
+static uint64_t ptrace_lost(struct event_source *source)
+{
+	(void)source;
+	return 0;
+}
+
+/* -- beginning and end ----------------------------------------------------------------------------------- */
+
+static long options_of(const struct ptrace_source *s)
+{
+	long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC;
+
+	if (s->follow)
+		options |= PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK;
+	/* Without us the filter would fail every call it stops: better no program at all. */
+	if (s->filtered)
+		options |= PTRACE_O_TRACESECCOMP | PTRACE_O_EXITKILL;
+	return options;
+}
+
+static int cannot_attach(pid_t pid, int error)
+{
+	if (error == ESRCH)
+		return err_set(CHOP_USAGE, ESRCH, "no process %d", pid);
+	if (error == EPERM)
+		return err_set(CHOP_MISSING, EPERM,
+			       "cannot attach to %d: not permitted; run as root or set "
+			       "kernel.yama.ptrace_scope=0 (another tracer may have it, too)",
+			       pid);
+	return err_sys(CHOP_MISSING, error, "cannot attach to %d", pid);
+}
+
+static int seize(struct ptrace_source *s, pid_t tid, pid_t pid)
+{
+	struct ptraced *thread;
+
+	if (ptrace(PTRACE_SEIZE, tid, 0, options_of(s)))
+		return errno == ESRCH && tid != pid ? 0 : cannot_attach(pid, errno);
+	thread = add(s, tid, pid);
+	thread->attaching = true;
+	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
+	return 0;
+}
+
+static int seize_process(struct ptrace_source *s, pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/task", pid);
+	unsigned int fresh = 1;
+	int error = seize(s, pid, pid);
+
+	while (!error && s->follow && fresh) {
+		DIR *dir = opendir(path);
+		struct dirent *entry;
+
+		fresh = 0;
+		while (dir && !error && (entry = readdir(dir))) {
+			pid_t tid = atoi(entry->d_name);
+
+			if (tid <= 0 || find(s, tid))
+				continue;
+			error = seize(s, tid, pid);
+			fresh++;
+		}
+		if (dir)
+			closedir(dir);
+	}
+	return error;
+}
+
+static unsigned int wanted_count(const struct event_request *request)
+{
+	unsigned int count = 0;
+
+	for (unsigned int n = 0; n < CHOP_CALLS; n++)
+		count += request->wanted[n];
+	return count;
+}
+
+static void in_child(void *context)
+{
+	const struct ptrace_source *s = context;
+	uint8_t wanted[CHOP_CALLS];
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	if (!s->filtered)
+		return;
+	/* The execve that begins it all is told of if it is wanted, and noticed in any case. */
+	memcpy(wanted, s->wanted, sizeof(wanted));
+	wanted[SYS_execve] = 1;
+	stop_filter_install(wanted);
+}
+
+static int open_command(struct ptrace_source *s, const struct event_request *request)
+{
+	int error;
+
+	/* A filter is inherited by children, and lasts: whoever has it must be traced to its end. */
+	s->filtered = request->follow && !request->early && wanted_count(request) <= CHOP_CALLS / 4;
+	s->launch.prepare = in_child;
+	s->launch.context = s;
+	error = launch_begin(&s->launch, request->argv);
+	if (error)
+		return error;
+	s->base.command = s->launch.pid;
+	error = seize(s, s->launch.pid, s->launch.pid);
+	if (!error)
+		find(s, s->launch.pid)->waiting = true;
+	return error;
+}
+
+static int ptrace_start(struct event_source *source)
+{
+	launch_go(&((struct ptrace_source *)source)->launch);
+	return 0;
+}
+
+/* A thread must be stopped to be let go of. */
+static void let_go(struct ptrace_source *s, struct ptraced *thread)
+{
+	int status = 0, sig;
+
+	if (ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0) ||
+	    waitpid(thread->tid, &status, __WALL) != thread->tid)
+		return;
+	sig = WSTOPSIG(status);
+	if (!WIFSTOPPED(status))
+		return;
+	if (status >> 16 || sig == (SIGTRAP | 0x80))
+		sig = 0;
+	ptrace(PTRACE_DETACH, thread->tid, 0, (long)sig);
+	(void)s;
+}
+
+static void ptrace_close(struct event_source *source)
+{
+	struct ptrace_source *s = (struct ptrace_source *)source;
+
+	if (s->launch.go >= 0)
+		launch_cancel(&s->launch);
+	while (s->threads.length) {
+		struct ptraced *thread = *vec_last(&s->threads);
+
+		if (s->filtered)
+			/* Without us each call the filter stops would fail. */
+			kill(thread->pid, SIGKILL);
+		else if (thread->tid != s->base.command || !s->base.command_ended)
+			let_go(s, thread);
+		drop(s, thread);
+	}
+	launch_finish(&s->launch);
+	vec_release(&s->threads);
+	map_release(&s->index);
+	free(s);
+}
+
+static const struct event_source_ops ops = {
+	.name = "ptrace",
+	.start = ptrace_start,
+	.read = ptrace_read,
+	.finished = ptrace_finished,
+	.wait = ptrace_wait,
+	.lost = ptrace_lost,
+	.close = ptrace_close,
+};
+
+static const struct event_source_ops filtered_ops = {
+	.name = "seccomp and ptrace",
+	.start = ptrace_start,
+	.read = ptrace_read,
+	.finished = ptrace_finished,
+	.wait = ptrace_wait,
+	.lost = ptrace_lost,
+	.close = ptrace_close,
+};
+
+int event_ptrace_open(struct event_source **source, const struct event_request *request)
+{
+	struct ptrace_source *s = xcalloc(1, sizeof(*s));
+	sigset_t set;
+	int error = 0;
+
+	s->base.ops = &ops;
+	s->request = request;
+	s->follow = request->follow;
+	s->summary = request->summary;
+	s->launch = (struct launch)LAUNCH_INIT;
+	memcpy(s->wanted, request->wanted, sizeof(s->wanted));
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	if (request->argv)
+		error = open_command(s, request);
+	for (size_t i = 0; !error && i < request->pid_count; i++)
+		error = seize_process(s, request->pids[i]);
+	if (s->filtered)
+		s->base.ops = &filtered_ops;
+	if (error) {
+		ptrace_close(&s->base);
+		return error;
+	}
+	*source = &s->base;
+	return 0;
+}
