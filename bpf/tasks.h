@@ -36,15 +36,15 @@ struct {
 } ring SEC(".maps");
 
 /* Set before loading. */
-const volatile bool follow = true;     /* threads and children of watched threads, too */
-const volatile bool tell_tasks = true; /* records of beginnings and ends */
-const volatile __u64 wait_full = 0;      /* ns to wait for room in the ring before giving up */
+const volatile bool follow = true;	 /* threads and children of watched threads, too */
+const volatile bool tell_tasks = true;	 /* records of beginnings and ends */
+const volatile __u64 wait_full = 0;	 /* ns to wait for room in the ring before giving up */
 const volatile __u64 wake_at = 16 << 20; /* bytes in the ring at which the reader is woken */
 
 /* Read by the tool. */
-__u64 lost = 0;	    /* records there was no room for */
+__u64 lost = 0;	      /* records there was no room for */
 __u64 lost_tasks = 0; /* threads that could not be followed */
-__u64 waited = 0;	    /* times a thread waited for room */
+__u64 waited = 0;     /* times a thread waited for room */
 
 /* The reader polls; it is woken only when it has fallen behind. */
 static __always_inline u64 wake_flags(void)

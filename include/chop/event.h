@@ -70,7 +70,7 @@ struct chop_event_task {
 	chop_u32 other, other_pid; /* fork: the new thread; exec: the thread id it had before */
 	chop_u32 status;	   /* exit: as wait gives it */
 	chop_u32 group_dead;	   /* exit: the last thread of its process */
-	/*
+				   /*
 	 * exec: at the place of a struct chop_event_call's end pieces follow: the path, at the
 	 * address execve was given; then the new program's arguments, each with its NUL.
 	 */
