@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
  * Fetching the memory of a system call: texts, structures, paths of descriptors. Part of
  * syscalls.bpf.c, whose maps and types it uses: BPF programs are one translation unit.
