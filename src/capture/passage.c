@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "capture/passage.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "tracee/breakpoint.h"
+#include "tracee/interrupt.h"
+#include "tracee/modules.h"
+#include "tracee/threads.h"
+
+/* Other threads are held until the owner has waited for them this long. */
+#define WAIT_BEFORE_RELEASE_US 3000
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+int passage_alive(int error)
+{
+	return error == -ESRCH ? err_set(CHOP_DIFFERS, ESRCH, "the program ended") : error;
+}
+
+static bool at_end(const struct passage *run, uint64_t address)
+{
+	struct chop_regs regs;
+
+	if (!(breakpoint_purposes(run->tracee, address) & BREAK_END))
+		return false;
+	if (run->region->end_kind == END_AT_ADDRESS)
+		return true;
+	return !thread_get_regs(run->owner, &regs) && arch_sp(&regs) > run->floor;
+}
+
+static int gone(const struct passage *run)
+{
+	return err_set(CHOP_DIFFERS, ESRCH, "the program was killed inside invocation %" PRIu64,
+		       run->capture->invocation);
+}
+
+static int resume(struct passage *run)
+{
+	return thread_resume(run->owner, RUN_CALLS, 0) ? gone(run) : 0;
+}
+
+/* Undo the call, so that the thread makes it again once its memory is home. */
+static int rewind_call(struct passage *run, const struct chop_regs *entry)
+{
+	struct chop_regs regs = *entry;
+	struct event event;
+
+	arch_cancel_call(&regs);
+	if (thread_set_regs(run->owner, &regs) || thread_resume(run->owner, RUN_CALLS, 0))
+		return -ESRCH;
+	do {
+		tracee_next_of(run->tracee, run->owner, &event);
+		if (event.kind == EVENT_INTERRUPT) {
+			run->region->interrupted = interrupt_signal();
+			interrupt_done();
+		}
+	} while (event.kind == EVENT_INTERRUPT);
+	if (event.kind != EVENT_CALL_EXIT)
+		return -ESRCH;
+	regs = *entry;
+	arch_rewind_call(&regs);
+	return thread_set_regs(run->owner, &regs);
+}
+
+/*
+ * At the entry of a call. When the region ends in it or cannot be recorded because of it,
+ * the thread is left as if it had not made it yet, and *ended is set for an end.
+ */
+static int on_call_entry(struct passage *run, bool *ended)
+{
+	struct arch_call call;
+	struct chop_regs regs;
+	int error;
+
+	if (thread_get_regs(run->owner, &regs))
+		return gone(run);
+	if (run->again) {
+		run->again = false;
+		return resume(run);
+	}
+	arch_get_call(&regs, &call);
+	/* The program must not see, or lose, the CPU we keep it on. */
+	if (call.number == SYS_sched_getaffinity || call.number == SYS_sched_setaffinity)
+		pin_end(&run->pin);
+	error = recorder_enter(&run->recorder, &regs);
+	run->called_vdso |= run->recorder.ip >= run->region->vdso.start &&
+			    run->recorder.ip < run->region->vdso.end;
+	if (!error && !run->recorder.ended && !run->recorder.change_count)
+		return resume(run);
+	if (rewind_call(run, &regs))
+		return gone(run);
+	if (!error && !run->recorder.ended) {
+		run->again = true;
+		error = passage_alive(recorder_release(&run->recorder));
+		return error ? error : resume(run);
+	}
+	*ended = !error;
+	run->capture->reached_end = run->recorder.ip;
+	return error;
+}
+
+static int on_call_exit(struct passage *run)
+{
+	struct chop_regs regs;
+	int error;
+
+	if (thread_get_regs(run->owner, &regs))
+		return gone(run);
+	error = recorder_exit(&run->recorder, &regs);
+	return error ? error : resume(run);
+}
+
+static int refuse_signal(struct passage *run)
+{
+	cleanup_free char *place = NULL;
+	struct chop_regs regs;
+
+	if (thread_get_regs(run->owner, &regs))
+		return passage_alive(-ESRCH);
+	place = module_describe(run->tracee, arch_pc(&regs));
+	return err_set(CHOP_DIFFERS, EINTR, "invocation %" PRIu64 " got SIG%s at %s",
+		       run->capture->invocation, sigabbrev_np(run->owner->info.si_signo), place);
+}
+
+/* A deeper activation returned to the same place. */
+static int pass_end(struct passage *run)
+{
+	int error = breakpoint_step_over(run->tracee, run->owner);
+
+	if (error == -EINTR)
+		return refuse_signal(run);
+	if (error || thread_resume(run->owner, RUN_CALLS, 0))
+		return gone(run);
+	return 0;
+}
+
+static int interrupted(struct passage *run)
+{
+	return err_set(CHOP_DIFFERS, EINTR, "interrupted inside invocation %" PRIu64,
+		       run->capture->invocation);
+}
+
+/* Whether the owner stops by itself within a moment: most calls do. */
+static bool stops_soon(const struct passage *run)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+
+	for (int i = 0; i < WAIT_BEFORE_RELEASE_US / 100; i++) {
+		siginfo_t info = { 0 };
+
+		if (waitid(P_PID, (id_t)run->owner->tid, &info,
+			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) ||
+		    info.si_pid)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+/* Another thread, while the owner waits for it. */
+static void serve_other(struct passage *run, const struct event *event)
+{
+	struct thread *thread = event->thread;
+
+	if (event->kind == EVENT_SIGNAL)
+		thread_forward(thread, RUN_FREE);
+	else if (event->kind != EVENT_BREAKPOINT || !breakpoint_step_over(run->tracee, thread))
+		thread_resume(thread, RUN_FREE, 0);
+}
+
+/*
+ * The owner waits for something that may come from another thread: let them run until it
+ * goes on. What they change until then counts as written by the owner's call.
+ */
+static int let_others_run(struct passage *run, struct event *event)
+{
+	int error = recorder_wait(&run->recorder);
+
+	if (error)
+		return error;
+	if (!run->released)
+		capture_warn(run->capture, "other threads ran while the region waited for them");
+	run->released = true;
+	threads_resume(run->tracee, run->owner);
+	for (;;) {
+		tracee_next(run->tracee, event);
+		if (!event->thread || event->thread == run->owner)
+			break;
+		serve_other(run, event);
+	}
+	threads_stop(run->tracee, run->owner);
+	return 0;
+}
+
+static int next_event(struct passage *run, struct event *event)
+{
+	/* A thread that the region started may not have reported yet. */
+	bool others = thread_count(run->tracee) > 1 || run->recorder.started_thread;
+
+	if (run->recorder.open && others && !stops_soon(run))
+		return let_others_run(run, event);
+	tracee_next_of(run->tracee, run->owner, event);
+	return 0;
+}
+
+static int on_event(struct passage *run, const struct event *event, bool *ended)
+{
+	switch (event->kind) {
+	case EVENT_BREAKPOINT:
+		run->capture->reached_end = event->address;
+		*ended = at_end(run, event->address);
+		return *ended ? 0 : pass_end(run);
+	case EVENT_CALL_ENTRY:
+		return on_call_entry(run, ended);
+	case EVENT_CALL_EXIT:
+		return on_call_exit(run);
+	case EVENT_SIGNAL:
+		run->signal = run->owner->info.si_signo;
+		return refuse_signal(run);
+	case EVENT_STOPPED:
+		return interrupted(run);
+	case EVENT_INTERRUPT:
+		run->region->interrupted = interrupt_signal();
+		interrupt_done();
+		thread_interrupt(run->owner);
+		return 0;
+	case EVENT_STEPPED:
+		return resume(run);
+	case EVENT_EXEC:
+	case EVENT_EXIT:
+		break;
+	}
+	return gone(run);
+}
+
+int passage_run(struct passage *run)
+{
+	bool ended = false;
+	int error;
+
+	thread_set_mask(run->owner, run->mask | SIGNALS_ASYNCHRONOUS);
+	run->started = now();
+	error = resume(run);
+	while (!error && !ended) {
+		struct event event;
+
+		error = next_event(run, &event);
+		run->capture->duration_ns = now() - run->started;
+		if (!error)
+			error = on_event(run, &event, &ended);
+	}
+	return error;
+}

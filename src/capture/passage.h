@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One way through a region, shared by region.c (before and after) and passage.c (while it
+ * runs).
+ */
+#ifndef CAPTURE_PASSAGE_H
+#define CAPTURE_PASSAGE_H
+
+#include "capture/pin.h"
+#include "capture/recorder.h"
+#include "capture/region.h"
+
+struct passage {
+	struct region *region;
+	struct tracee *tracee;
+	struct thread *owner;
+	struct capture *capture;
+	struct support support;
+	struct pin pin;
+	struct recorder recorder;
+	uint64_t begin;	    /* where the owner stood */
+	uint64_t mask;	    /* the owner's own */
+	uint64_t floor;	    /* sp beyond which the activation is over */
+	uint64_t started;   /* ns */
+	int signal;	    /* to deliver when the program goes on */
+	struct u64vec owed; /* pages the kernel needs if the program is killed */
+	bool armed;
+	bool called_vdso;
+	bool again;    /* the next call is the cancelled one */
+	bool released; /* other threads ran in between */
+};
+
+/* -ESRCH comes without a message: the thread is gone. Any error, with its message. */
+int passage_alive(int error);
+/*
+ * Run the owner until the region's end: 0. It is stopped then, as after any other reason
+ * (-errno with a message).
+ */
+int passage_run(struct passage *run);
+
+#endif
