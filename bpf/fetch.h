@@ -1,10 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/*
- * Fetching the memory of a system call: texts, structures, paths of descriptors. Part of
- * syscalls.bpf.c, whose maps and types it uses: BPF programs are one translation unit.
- */
+/* Memory of the calling thread, and the paths of its descriptors, as pieces of a record. */
 #ifndef BPF_FETCH_H
 #define BPF_FETCH_H
+
+#include "tasks.h"
+
+/* Set before loading. */
+const volatile __u32 text_limit = 33;  /* bytes of a text in a vector of texts */
+const volatile __u32 texts_limit = 32; /* texts of a vector */
+
+/*
+ * Where records grow, one for each processor: these programs are not preempted. The room past
+ * CHOP_PIECES_SIZE takes the last piece.
+ */
+struct work {
+	struct chop_event_call call;
+	u8 pieces[CHOP_PIECES_SIZE + sizeof(struct chop_piece) + 2 * CHOP_READ_MAX];
+	/* Here and not on the stack, so that the verifier does not follow every value they take. */
+	u32 used, again, cut, fetch;
+	u32 at, end, item; /* walking the elements of an earlier fetch */
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set to the number of processors */
+	__type(key, u32);
+	__type(value, struct work);
+} scratches SEC(".maps");
+
+/*
+ * A value that is known to be below a power of two, told in a way the verifier sees: the
+ * compiler must not know what it knows, or it drops the mask.
+ */
+static __always_inline u64 below(u64 value, u64 power)
+{
+	asm volatile("" : "+r"(value));
+	return value & (power - 1);
+}
+
+/*
+ * The functions below that are not static are checked by the verifier once, not at every
+ * place they are called from; that is why they are not, and why they look for NULL.
+ */
 
 /* -- pieces ------------------------------------------------------------------------------------ */
 
@@ -177,10 +213,10 @@ static long path_component(u32 i, struct walk *walk)
 	struct dentry *top = BPF_CORE_READ(mount, mnt.mnt_root);
 	u32 length, at;
 
-	if (dentry == top || dentry == parent) {
+	if (dentry == top) {
 		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
-		if (dentry != top || above == mount)
+		if (above == mount)
 			return 1;
 		walk->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
 		walk->mount = above;
@@ -199,6 +235,11 @@ static long path_component(u32 i, struct walk *walk)
 		bpf_probe_read_kernel(&walk->out->path[below(at, PATH_ROOM) + 1],
 				      (u32)below(length, 256), BPF_CORE_READ(dentry, d_name.name));
 	walk->at = at;
+	/* A file that never was in a directory has a name nevertheless. */
+	if (dentry == parent) {
+		walk->flags |= CHOP_PATH_UNLINKED;
+		return 1;
+	}
 	walk->dentry = parent;
 	if (i == COMPONENTS - 1)
 		walk->flags |= CHOP_PATH_CUT;
@@ -360,6 +401,33 @@ static long next_element(u32 i, struct element *e)
 	return 0;
 }
 
+/* The same bit by bit. */
+static long next_bit(u32 i, struct element *e)
+{
+	struct chop_piece *piece;
+	u32 data, bit;
+	u64 word;
+
+	if (e->work->at >= e->work->end)
+		return 1;
+	piece = piece_at(e->work, e->work->at);
+	if (!piece)
+		return 1;
+	bit = e->work->item;
+	if (piece->fetch != e->fetch->parent || piece->kind != CHOP_PIECE_MEMORY ||
+	    bit / 8 + 8 > piece->size) {
+		e->work->at += sizeof(*piece) + ((piece->size + 7) & ~7u);
+		e->work->item = 0;
+		return 0;
+	}
+	data = e->work->at + sizeof(*piece) + bit / 64 * 8;
+	word = field(e->work, data, 8) >> (bit & 63);
+	e->work->item = word > 1 ? bit + 1 : (bit | 63) + 1;
+	if (word & 1)
+		take_fd(e->work, (int)bit);
+	return 0;
+}
+
 __noinline int take_elements(struct work *work, const struct chop_fetch *fetch)
 {
 	struct element e = { .work = work, .fetch = fetch };
@@ -368,7 +436,10 @@ __noinline int take_elements(struct work *work, const struct chop_fetch *fetch)
 		return 0;
 	work->at = work->item = 0;
 	work->end = work->used;
-	bpf_loop(512, next_element, &e, 0);
+	if (fetch->what == CHOP_FETCH_BITS)
+		bpf_loop(1024, next_bit, &e, 0);
+	else
+		bpf_loop(512, next_element, &e, 0);
 	return 0;
 }
 

@@ -4,7 +4,7 @@
  * by its plan (struct chop_plan), which the tool makes from the tables: no call is special here
  * but execve, whose old memory is gone when it returns.
  */
-#include "tasks.h"
+#include "fetch.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -14,9 +14,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define NR_EXECVEAT	322
 
 /* Set before loading. */
-const volatile bool summary = false;   /* times only, one record a call */
-const volatile __u32 text_limit = 33;  /* bytes of a text in a vector of texts */
-const volatile __u32 texts_limit = 32; /* texts of a vector */
+const volatile bool summary = false;  /* times only, one record a call */
+const volatile bool cpu_time = false; /* of each call, in the record of its exit */
 
 /* Set by the tool: which calls are wanted, and which of them have a plan. */
 __u64 wanted[CHOP_CALLS / 64] = {};
@@ -29,49 +28,14 @@ struct {
 	__type(value, struct chop_plan);
 } plans SEC(".maps");
 
-/*
- * Where records grow, one for each processor: these programs are not preempted. The room past
- * CHOP_PIECES_SIZE takes the last piece.
- */
-struct work {
-	struct chop_event_call call;
-	u8 pieces[CHOP_PIECES_SIZE + sizeof(struct chop_piece) + 2 * CHOP_READ_MAX];
-	/* Here and not on the stack, so that the verifier does not follow every value they take. */
-	u32 used, again, cut, fetch;
-	u32 at, end, item; /* walking the elements of an earlier fetch */
-};
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* set to the number of processors */
-	__type(key, u32);
-	__type(value, struct work);
-} scratches SEC(".maps");
-
-/*
- * A value that is known to be below a power of two, told in a way the verifier sees: the
- * compiler must not know what it knows, or it drops the mask.
- */
-static __always_inline u64 below(u64 value, u64 power)
-{
-	asm volatile("" : "+r"(value));
-	return value & (power - 1);
-}
-
 static __always_inline bool in_set(const __u64 *set, u32 number)
 {
-	u32 word = number / 64;
+	u32 word = (number < CHOP_CALLS ? number : CHOP_OTHER_CALLS) / 64;
 
-	if (number >= CHOP_CALLS)
-		return false;
-	return set[below(word, CHOP_CALLS / 64)] >> (number % 64) & 1;
+	return set[below(word, CHOP_CALLS / 64)] >>
+		       ((number < CHOP_CALLS ? number : CHOP_OTHER_CALLS) % 64) &
+	       1;
 }
-
-/*
- * The functions below that are not static are checked by the verifier once, not at every
- * place they are called from; that is why they are not, and why they look for NULL.
- */
-
-#include "fetch.h"
 
 /* -- records ------------------------------------------------------------------------------------------ */
 
@@ -123,7 +87,7 @@ static __always_inline void tell_plain_enter(struct pt_regs *regs, u32 number)
 	put(&record, sizeof(record));
 }
 
-static __always_inline void tell_enter(struct task *task, struct pt_regs *regs, u32 number)
+static __always_inline void tell_enter(struct chop_task *task, struct pt_regs *regs, u32 number)
 {
 	struct chop_plan *plan = bpf_map_lookup_elem(&plans, &number);
 	struct work *work = begin_work();
@@ -141,7 +105,7 @@ static __always_inline void tell_enter(struct task *task, struct pt_regs *regs, 
 	send(work);
 }
 
-static __always_inline bool entering(struct task *task, u32 number)
+static __always_inline bool entering(struct chop_task *task, u32 number)
 {
 	if (!(task->flags & TASK_WAIT_EXEC)) {
 		task->flags &= ~TASK_NEW;
@@ -155,7 +119,7 @@ static __always_inline bool entering(struct task *task, u32 number)
 
 static __always_inline int enter(struct pt_regs *regs, u32 number)
 {
-	struct task *task;
+	struct chop_task *task;
 
 	task = current_task();
 	if (!task || !entering(task, number) || !in_set(wanted, number))
@@ -172,15 +136,30 @@ static __always_inline int enter(struct pt_regs *regs, u32 number)
 		tell_enter(task, regs, number);
 	else
 		tell_plain_enter(regs, number);
+	if (cpu_time) {
+		task->entered = bpf_ktime_get_ns();
+		task->off_cpu = 0;
+	}
 	return 0;
 }
 
-static __always_inline void tell_plain_exit(struct pt_regs *regs, u32 kind, u32 number, u64 result)
+static __always_inline u64 cpu_time_of(struct chop_task *task)
+{
+	return bpf_ktime_get_ns() - task->entered - task->off_cpu;
+}
+
+static __always_inline void tell_plain_exit(struct chop_task *task, struct pt_regs *regs, u32 kind,
+					    u32 number, u64 result)
 {
 	struct chop_event_call record;
 
 	fill_head(&record.head, kind, number);
 	record.result = result;
+	if (kind == CHOP_EVENT_EXIT && cpu_time) {
+		record.args[0] = cpu_time_of(task);
+		put(&record, __builtin_offsetof(struct chop_event_call, args[1]));
+		return;
+	}
 	if (kind == CHOP_EVENT_EXIT) {
 		put(&record, __builtin_offsetof(struct chop_event_call, args));
 		return;
@@ -189,8 +168,8 @@ static __always_inline void tell_plain_exit(struct pt_regs *regs, u32 kind, u32 
 	put(&record, sizeof(record));
 }
 
-static __always_inline void tell_exit(struct task *task, struct pt_regs *regs, u32 kind, u32 number,
-				      u64 result)
+static __always_inline void tell_exit(struct chop_task *task, struct pt_regs *regs, u32 kind,
+				      u32 number, u64 result)
 {
 	struct chop_plan *plan = bpf_map_lookup_elem(&plans, &number);
 	struct work *work = begin_work();
@@ -201,6 +180,8 @@ static __always_inline void tell_exit(struct task *task, struct pt_regs *regs, u
 	fill_head(&work->call.head, kind, number);
 	work->call.result = result;
 	fill_args(&work->call, regs, number);
+	if (kind == CHOP_EVENT_EXIT && cpu_time)
+		work->call.args[0] = cpu_time_of(task);
 	if (kind == CHOP_EVENT_CALL)
 		again = (1u << plan->enter_count) - 1;
 	else if (number == NR_EXECVE || number == NR_EXECVEAT)
@@ -211,7 +192,7 @@ static __always_inline void tell_exit(struct task *task, struct pt_regs *regs, u
 	send(work);
 }
 
-static __always_inline void tell_summary(struct task *task, u32 number, u64 result)
+static __always_inline void tell_summary(struct chop_task *task, u32 number, u64 result)
 {
 	struct chop_event_summary record;
 
@@ -222,13 +203,47 @@ static __always_inline void tell_summary(struct task *task, u32 number, u64 resu
 	put(&record, sizeof(record));
 }
 
+#define SIGKILL 9
+
+static __always_inline bool dying(void)
+{
+	struct task_struct *self = (void *)bpf_get_current_task_btf();
+
+	return self->pending.signal.sig[0] >> (SIGKILL - 1) & 1;
+}
+
+/* What signal_generate is given instead of a siginfo for kill by the kernel and by nobody. */
+#define INFO_NONE   0
+#define INFO_KERNEL 1
+static __always_inline void take_info(u8 *to, u64 info, u32 sig)
+{
+	u32 *words = (u32 *)to;
+
+	__builtin_memset(to, 0, CHOP_SIGINFO_SIZE);
+	if (info > INFO_KERNEL) {
+		bpf_probe_read_kernel(to, CHOP_SIGINFO_SIZE, (void *)info);
+		return;
+	}
+	words[0] = sig;
+	if (info == INFO_NONE) {
+		words[4] = bpf_get_current_pid_tgid() >> 32;
+		words[5] = (u32)bpf_get_current_uid_gid();
+	}
+	words[2] = info == INFO_KERNEL ? 0x80 /* SI_KERNEL */ : 0;
+}
+
 static __always_inline int leave(struct pt_regs *regs, u64 result)
 {
-	struct task *task = current_task();
+	struct chop_task *task = current_task();
 	u32 number, kind = CHOP_EVENT_EXIT;
 
 	if (!task || (task->flags & TASK_WAIT_EXEC))
 		return 0;
+	/* Killed with its process, or by SIGKILL: it does not return from this call. */
+	if (!task->fatal && dying()) {
+		task->flags &= ~TASK_IN_CALL;
+		return 0;
+	}
 	if (task->flags & TASK_IN_CALL) {
 		number = task->number;
 	} else {
@@ -248,7 +263,7 @@ static __always_inline int leave(struct pt_regs *regs, u64 result)
 	else if (in_set(planned, number))
 		tell_exit(task, regs, kind, number, result);
 	else
-		tell_plain_exit(regs, kind, number, result);
+		tell_plain_exit(task, regs, kind, number, result);
 	return 0;
 }
 
@@ -298,7 +313,7 @@ int on_switch(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *before = (void *)ctx->args[1], *after = (void *)ctx->args[2];
 	u64 now = bpf_ktime_get_ns();
-	struct task *task;
+	struct chop_task *task;
 	u32 tid;
 
 	tid = BPF_CORE_READ(before, pid);
@@ -324,10 +339,21 @@ SEC("raw_tp/signal_deliver")
 int on_signal(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct chop_event_signal record;
-	struct task *task = current_task();
+	struct chop_task *task = current_task();
 
 	if (!task || (task->flags & TASK_WAIT_EXEC))
 		return 0;
+	if (ctx->args[0] == SIGKILL) {
+		/* Stands for the signal that really does it; itself it is never seen. */
+		if (!task->fatal)
+			return 0;
+		fill_head(&record.head, CHOP_EVENT_SIGNAL, task->fatal);
+		record.handler = 0;
+		__builtin_memcpy(record.info, task->fatal_info, sizeof(record.info));
+		task->fatal = 0;
+		put(&record, sizeof(record));
+		return 0;
+	}
 	fill_head(&record.head, CHOP_EVENT_SIGNAL, (u32)ctx->args[0]);
 	record.handler = 0;
 	bpf_probe_read_kernel(&record.handler, 8, (void *)ctx->args[2]);
@@ -337,6 +363,7 @@ int on_signal(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+#define SIGNAL_SENT    0
 #define SIGNAL_IGNORED 1
 
 /* A traced process sees ignored signals too, so a reader of traces expects them. */
@@ -345,23 +372,29 @@ int on_signal_sent(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *target = (void *)ctx->args[2];
 	struct chop_event_signal record;
-	struct task *task;
+	struct chop_task *task;
 	u32 tid;
 
-	if (ctx->args[4] != SIGNAL_IGNORED)
+	if (ctx->args[4] != SIGNAL_IGNORED && ctx->args[4] != SIGNAL_SENT)
 		return 0;
 	tid = BPF_CORE_READ(target, pid);
 	task = bpf_map_lookup_elem(&tasks, &tid);
 	if (!task || (task->flags & TASK_WAIT_EXEC))
 		return 0;
+	if (ctx->args[4] == SIGNAL_SENT) {
+		/* One that kills is never delivered: the kernel makes SIGKILL of it at once. */
+		if (ctx->args[0] != SIGKILL && !task->fatal &&
+		    BPF_CORE_READ(target, pending.signal.sig[0]) >> (SIGKILL - 1) & 1) {
+			task->fatal = (u32)ctx->args[0];
+			take_info(task->fatal_info, ctx->args[1], task->fatal);
+		}
+		return 0;
+	}
 	fill_head(&record.head, CHOP_EVENT_IGNORED, (u32)ctx->args[0]);
 	record.head.tid = tid;
 	record.head.pid = BPF_CORE_READ(target, tgid);
 	record.handler = 1;
-	__builtin_memset(record.info, 0, sizeof(record.info));
-	/* 0 and 1 stand for a plain kill and for the kernel. */
-	if (ctx->args[1] > 1)
-		bpf_probe_read_kernel(record.info, sizeof(record.info), (void *)ctx->args[1]);
+	take_info(record.info, ctx->args[1], (u32)ctx->args[0]);
 	put(&record, sizeof(record));
 	return 0;
 }
@@ -375,17 +408,17 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	u32 before = (u32)ctx->args[1], tid = (u32)bpf_get_current_pid_tgid();
 	struct work *work = begin_work();
 	struct chop_event_task *record;
-	struct task *task, moved;
+	struct chop_task *found, moved;
 	struct chop_piece *piece;
 	u64 start, end;
 	long size;
 
-	task = bpf_map_lookup_elem(&tasks, &before);
-	if (!task || !work)
+	found = bpf_map_lookup_elem(&tasks, &before);
+	if (!found || !work)
 		return 0;
+	moved = *found;
 	if (before != tid) {
 		/* A thread that is not the first takes over the number of the first. */
-		moved = *task;
 		bpf_map_update_elem(&tasks, &tid, &moved, BPF_ANY);
 		bpf_map_delete_elem(&tasks, &before);
 	}
@@ -395,7 +428,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	__builtin_memset(&work->call, 0, sizeof(work->call));
 	fill_head(&record->head, CHOP_EVENT_EXEC, 0);
 	record->other = before;
-	piece = piece_begin(work, task->path, CHOP_PIECE_MEMORY);
+	piece = piece_begin(work, moved.path, CHOP_PIECE_MEMORY);
 	if (!piece)
 		return 0;
 	size = bpf_probe_read_kernel_str(piece + 1, 4096, BPF_CORE_READ(program, filename));

@@ -11,23 +11,15 @@
 
 #include <chop/event.h>
 
-#define TASK_WAIT_EXEC 1 /* ours until it runs the command: nothing to tell yet */
-#define TASK_IN_CALL   2 /* between entry and exit of a system call that was told */
-#define TASK_NEW       4 /* has not come back from the call that made it */
-
-struct task {
-	u32 flags, number;
-	u32 again, pad;	   /* fetches of the entry that failed, a bit each */
-	u64 entered;	   /* when the call was entered */
-	u64 off_cpu, left; /* in the call: time not running; when it was taken off the processor */
-	u64 path;	   /* execve: where its path was */
-};
+#define TASK_WAIT_EXEC CHOP_TASK_WAIT_EXEC
+#define TASK_IN_CALL   CHOP_TASK_IN_CALL
+#define TASK_NEW       CHOP_TASK_NEW
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
 	__type(key, u32);
-	__type(value, struct task);
+	__type(value, struct chop_task);
 } tasks SEC(".maps");
 
 struct {
@@ -89,7 +81,7 @@ static __always_inline void fill_head(struct chop_event_head *head, u32 kind, u3
 	head->number = number;
 }
 
-static __always_inline struct task *current_task(void)
+static __always_inline struct chop_task *current_task(void)
 {
 	u32 tid = (u32)bpf_get_current_pid_tgid();
 
@@ -102,8 +94,8 @@ SEC("raw_tp/sched_process_fork")
 int on_fork(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *child = (void *)ctx->args[1];
-	struct task *parent = current_task();
-	struct task fresh = { .flags = TASK_NEW };
+	struct chop_task *parent = current_task();
+	struct chop_task fresh = { .flags = TASK_NEW };
 	struct chop_event_task record;
 	u32 tid;
 
@@ -129,11 +121,16 @@ SEC("raw_tp/sched_process_exit")
 int on_task_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *self = (void *)ctx->args[0];
-	struct task *task = current_task();
+	struct chop_task *task = current_task();
 	struct chop_event_task record;
-	u32 tid = (u32)bpf_get_current_pid_tgid();
+	u64 id = bpf_get_current_pid_tgid();
+	u32 tid = (u32)id;
 
 	if (!task)
+		return 0;
+	/* The first thread of a process where another runs execve: that one takes its place. */
+	if (tid == id >> 32 && bpf_core_field_exists(self->signal->group_exec_task) &&
+	    BPF_CORE_READ(self, signal, group_exec_task))
 		return 0;
 	__builtin_memset(&record, 0, sizeof(record));
 	fill_head(&record.head, CHOP_EVENT_TASK_EXIT, 0);

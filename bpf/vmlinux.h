@@ -100,7 +100,19 @@ struct fs_struct {
 struct mm_struct {
 	unsigned long arg_start, arg_end;
 } __CORE;
+struct sigset {
+	unsigned long sig[1];
+};
+struct sigpending {
+	struct sigset signal;
+} __CORE;
+struct task_struct;
+struct signal_struct {
+	struct task_struct *group_exec_task;
+} __CORE;
 struct task_struct {
+	struct signal_struct *signal;
+	struct sigpending pending;
 	int pid, tgid, exit_code;
 	struct mm_struct *mm;
 	struct files_struct *files;

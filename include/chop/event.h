@@ -45,7 +45,10 @@ struct chop_event_head {
 #define CHOP_EVENT_AGAIN 2 /* pieces could not be read; tried again at the exit */
 #define CHOP_EVENT_32	 4 /* a 32-bit call: its number means another one */
 
-/* An exit without memory to tell of ends after `result`. */
+/*
+ * An exit without memory to tell of ends after `result`, or after the first of `args`: in an exit
+ * that is the time on the processor, if it was asked for.
+ */
 struct chop_event_call {
 	struct chop_event_head head;
 	chop_u64 result;
@@ -76,6 +79,21 @@ struct chop_event_task {
 	 */
 };
 
+/* -- a thread that is watched; the map of them is filled by both sides ---------------------- */
+
+struct chop_task {
+	chop_u32 flags, number;
+	chop_u32 again, pad;	/* fetches of the entry that failed, a bit each */
+	chop_u64 entered;	/* when the call was entered */
+	chop_u64 off_cpu, left; /* in the call: time not running; when it left the processor */
+	chop_u64 path;		/* execve: where its path was */
+	chop_u32 fatal, pad2;	/* the signal that kills it, and what is known of it: */
+	chop_u8 fatal_info[CHOP_SIGINFO_SIZE];
+};
+#define CHOP_TASK_WAIT_EXEC 1 /* ours until it runs the command: nothing to tell yet */
+#define CHOP_TASK_IN_CALL   2 /* between entry and exit of a call that was told */
+#define CHOP_TASK_NEW	    4 /* has not come back from the call that made it */
+
 /* A piece of memory as it was at the event; `size` bytes follow, padded to 8. */
 enum chop_piece_kind { CHOP_PIECE_MEMORY, CHOP_PIECE_PATH, CHOP_PIECE_STACK };
 struct chop_piece {
@@ -105,6 +123,7 @@ enum chop_fetch_what {
 	CHOP_FETCH_POINTED,  /* what a pointer in each element of an earlier fetch points to */
 	CHOP_FETCH_FD,	     /* the path of a descriptor */
 	CHOP_FETCH_FDS,	     /* the paths of descriptors that are elements of an earlier fetch */
+	CHOP_FETCH_BITS,     /* the same, of those whose bit is set in an earlier fetch */
 };
 enum chop_fetch_count {
 	CHOP_COUNT_ONE,	    /* element bytes */
@@ -135,7 +154,8 @@ struct chop_plan {
 	struct chop_fetch enter[CHOP_FETCHES], exit[CHOP_FETCHES];
 };
 
-#define CHOP_CALLS	 512	    /* system call numbers below this */
+#define CHOP_CALLS	 512	    /* system call numbers below this; */
+#define CHOP_OTHER_CALLS 511	    /* stands for all above, where a call is looked up */
 #define CHOP_PIECES_SIZE (64 << 10) /* most bytes of pieces in a record */
 #define CHOP_READ_MAX	 (32 << 10) /* most bytes of one piece */
 

@@ -13,12 +13,10 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "event/filter.h"
 #include "event/track.h"
-#include "fmt/strace.h"
-#include "fmt/summary.h"
+#include "fmt/event_writer.h"
 #include "tracee/interrupt.h"
 
 struct options {
@@ -26,7 +24,7 @@ struct options {
 	struct strvec pids, expressions, paths;
 	uint64_t string_limit, column, buffer, stop_count, stop_time, stop_size;
 	bool follow, t, tt, ttt, relative, durations, descriptors, verbose, numbers, whole;
-	bool count, both, wall, plain, successful, failed, hex;
+	bool count, both, wall, plain, successful, failed, hex, stacks;
 };
 
 static const struct opt table[] = {
@@ -58,6 +56,8 @@ static const struct opt table[] = {
 	OPT_NUMBER('a', "columns", struct options, column, "N", "column of results (40)",
 		   .max = 1024),
 	OPT_FLAG('n', "numbers", struct options, numbers, "numbers of calls"),
+	OPT_FLAG('k', "stack-traces", struct options, stacks,
+		 "the stack each call was made from (by ptrace)"),
 	OPT_FLAG(0, "whole-calls", struct options, whole,
 		 "a call that others interrupt once, when it returns"),
 	OPT_HEADING("Table"),
@@ -69,7 +69,8 @@ static const struct opt table[] = {
 	OPT_FLAG(0, "plain", struct options, plain, "only the columns strace has"),
 	OPT_HEADING("Result"),
 	OPT_TEXT('o', "output", struct options, output, "FILE", "write to FILE instead of stderr"),
-	OPT_TEXT(0, "format", struct options, format, "NAME", "text"),
+	OPT_TEXT(0, "format", struct options, format, "NAME",
+		 "text, json (an object a line), perfetto or folded"),
 	OPT_NUMBER(0, "stop-count", struct options, stop_count, "N", "stop watching after N calls"),
 	OPT_TIME(0, "stop-time", struct options, stop_time, "T", "stop watching after this time"),
 	OPT_SIZE(0, "stop-size", struct options, stop_size, "SIZE",
@@ -100,8 +101,7 @@ struct session {
 	struct event_request request;
 	struct event_source *source;
 	struct track track;
-	struct strace_writer text;
-	struct summary summary;
+	struct event_writer writer;
 	uint64_t started, calls; /* since the start: ns, calls shown */
 	bool stopped;		 /* by a limit */
 	bool told;		 /* our command has been sent a signal we got */
@@ -160,6 +160,8 @@ static void fill_request(struct session *s, char *const *argv, const pid_t *pids
 	r->pid_count = s->o.pids.length;
 	r->follow = s->o.follow;
 	r->summary = s->o.count;
+	r->cpu_time = s->o.both;
+	r->stacks = s->o.stacks || s->writer.format == EVENT_FOLDED;
 	r->tasks = true;
 	r->signals = !s->o.count;
 	r->early = s->o.stop_count || s->o.stop_time || s->o.stop_size;
@@ -178,12 +180,8 @@ static void fill_request(struct session *s, char *const *argv, const pid_t *pids
 static int step(void *context, const struct track_step *step)
 {
 	struct session *s = context;
-	int error = 0;
+	int error = event_writer_step(&s->writer, step);
 
-	if (s->o.count || s->o.both)
-		error = summary_step(&s->summary, step);
-	if (!error && !s->o.count)
-		error = strace_step(&s->text, step);
 	if (!error && step->kind == TRACK_LEAVE && ++s->calls == s->o.stop_count) {
 		s->stopped = true;
 		return -EINTR;
@@ -193,14 +191,21 @@ static int step(void *context, const struct track_step *step)
 
 static int open_output(struct session *s)
 {
-	struct strace_options *text = &s->text.options;
+	struct text_out *out = &s->writer.out;
 
-	s->text.fd = STDERR_FILENO;
+	out->fd = STDERR_FILENO;
 	if (s->o.output) {
-		s->text.fd = open(s->o.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		if (s->text.fd < 0)
+		out->fd = open(s->o.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+		if (out->fd < 0)
 			return err_sys(CHOP_USAGE, errno, "cannot write %s", s->o.output);
 	}
+	return 0;
+}
+
+static void set_text_options(struct session *s)
+{
+	struct strace_options *text = &s->writer.text.options;
+
 	text->time = s->o.ttt  ? STRACE_EPOCH
 		     : s->o.tt ? STRACE_MICROSECONDS
 		     : s->o.t  ? STRACE_SECONDS
@@ -216,9 +221,22 @@ static int open_output(struct session *s)
 		    : s->o.output					 ? STRACE_PID_NEVER
 									 : STRACE_PID_SEVERAL;
 	text->clock_offset = (int64_t)(now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC));
-	s->text.decode = s->track.options;
-	s->text.track = &s->track;
-	return 0;
+	s->writer.text.decode = s->track.options;
+	s->writer.text.track = &s->track;
+	s->writer.text.to = &s->writer.out;
+}
+
+static void set_writers(struct session *s)
+{
+	struct event_writer *w = &s->writer;
+
+	set_text_options(s);
+	w->table = s->o.count || s->o.both;
+	w->only_table = s->o.count;
+	w->json.to = w->perfetto.to = &w->out;
+	w->json.clock_offset = w->text.options.clock_offset;
+	w->folded.wall = w->summary.wall = s->o.wall;
+	w->summary.plain = s->o.plain;
 }
 
 /* -- running ------------------------------------------------------------------------------------------ */
@@ -236,7 +254,7 @@ static bool limit_reached(struct session *s)
 		return true;
 	if (s->o.stop_time && now(CLOCK_MONOTONIC) - s->started > s->o.stop_time)
 		return true;
-	return s->o.stop_size && s->text.bytes + s->text.out.length > s->o.stop_size;
+	return s->o.stop_size && event_writer_bytes(&s->writer) > s->o.stop_size;
 }
 
 /*
@@ -280,13 +298,31 @@ static int loop(struct session *s)
 		}
 		if (finished)
 			break;
-		if (idle == 1 && strace_flush(&s->text))
+		if (idle == 1 && event_writer_flush(&s->writer))
 			return -EPIPE;
 		/* Short waits first: a program that does little is followed closely. */
 		idle++;
 		s->source->ops->wait(s->source, idle < 50 ? 1 : 20);
 	}
 	return 0;
+}
+
+/* Say whom we watch; the threads there are count when lines are told apart. */
+static void tell_attached(struct session *s)
+{
+	for (size_t i = 0; i < s->request.pid_count; i++) {
+		pid_t pid = s->request.pids[i];
+		size_t threads = track_process(&s->track, pid, s->request.follow);
+
+		log_info(threads > 1 ? "watching process %d (%zu threads)" : "watching process %d",
+			 pid, threads);
+	}
+}
+
+static void report_left(struct session *s)
+{
+	if (s->source->command > 0 && !s->source->command_ended)
+		log_info("the command goes on as process %d", s->source->command);
 }
 
 static void report_losses(struct session *s)
@@ -299,21 +335,12 @@ static void report_losses(struct session *s)
 
 static int finish_output(struct session *s)
 {
-	struct buf out = { 0 };
-	int error = 0;
+	int error = track_finish(&s->track, s->source->ops->finished(s->source)), fd;
 
-	if (!s->o.count)
-		error = track_finish(&s->track);
 	if (!error)
-		error = strace_flush(&s->text);
-	if (!error && (s->o.count || s->o.both)) {
-		summary_print(&s->summary, &out);
-		error = io_write(s->text.fd, out.data, out.length);
-		if (error)
-			err_sys(CHOP_USAGE, -error, "cannot write the table");
-	}
-	buf_release(&out);
-	if (s->text.fd > STDERR_FILENO && close(s->text.fd) && !error)
+		error = event_writer_finish(&s->writer);
+	fd = s->writer.out.fd;
+	if (fd > STDERR_FILENO && close(fd) && !error)
 		error = err_sys(CHOP_USAGE, errno, "cannot write %s", s->o.output);
 	return error;
 }
@@ -350,8 +377,22 @@ static int choose_source(struct session *s)
 		error = event_ptrace_open(&s->source, &s->request);
 	}
 	if (!error)
-		log_verbose("watching by %s", s->source->ops->name);
+		log_verbose("watching by %s", s->source->name);
 	return error;
+}
+
+/* What does not go together. */
+static int check_options(const struct session *s)
+{
+	enum event_format format = s->writer.format;
+
+	if (s->o.stacks && s->o.count)
+		return cmd_usage("-k and -c: a table has no place for stacks");
+	if (s->o.both && format != EVENT_TEXT && format != EVENT_JSON)
+		return cmd_usage("-C goes with the formats text and json");
+	if (s->o.count && format != EVENT_TEXT && format != EVENT_JSON)
+		return cmd_usage("-c goes with the formats text and json");
+	return 0;
 }
 
 static int trace(struct session *s, char *const *argv)
@@ -360,7 +401,11 @@ static int trace(struct session *s, char *const *argv)
 	int error = parse_filters(s), status;
 
 	if (!error && s->o.sort)
-		error = summary_sort_parse(s->o.sort, &s->summary.sort);
+		error = summary_sort_parse(s->o.sort, &s->writer.summary.sort);
+	if (!error && s->o.format)
+		error = event_format_parse(s->o.format, &s->writer.format);
+	if (!error)
+		error = check_options(s);
 	if (!error)
 		error = parse_pids(s, pids);
 	if (error)
@@ -368,14 +413,15 @@ static int trace(struct session *s, char *const *argv)
 	fill_request(s, argv, pids);
 	s->track.writer = step;
 	s->track.context = s;
-	s->summary.wall = s->o.wall;
-	s->summary.plain = s->o.plain;
+	interrupt_catch();
 	error = choose_source(s);
 	if (error)
 		return error;
+	s->track.command = s->source->command;
+	set_writers(s);
 	error = open_output(s);
 	if (!error) {
-		interrupt_catch();
+		tell_attached(s);
 		s->started = now(CLOCK_MONOTONIC);
 		error = s->source->ops->start(s->source);
 	}
@@ -383,6 +429,8 @@ static int trace(struct session *s, char *const *argv)
 		error = loop(s);
 	report_losses(s);
 	status = finish_output(s);
+	if (!error && !status)
+		report_left(s);
 	if (error || status)
 		return error ? error : status;
 	return exit_status(s);
@@ -405,8 +453,7 @@ int cmd_syscalls(int argc, char **argv)
 	if (s.source)
 		s.source->ops->close(s.source);
 	track_release(&s.track);
-	strace_release(&s.text);
-	summary_release(&s.summary);
+	event_writer_release(&s.writer);
 	vec_release(&rest);
 	vec_release(&s.o.pids);
 	vec_release(&s.o.expressions);

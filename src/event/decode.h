@@ -48,11 +48,12 @@ struct decode_call {
 	struct buf note;     /* said of the result in parentheses; often empty */
 	struct decode_arg args[DECODE_ARGS_MAX];
 	uint8_t arg_count;
-	uint8_t next;	      /* argument to be shown next */
-	bool separator;	      /* a ", " is due before the next argument */
-	bool whole;	      /* the exit has nothing to add */
-	bool result_replaced; /* the note holds all there is to say instead of a number */
-	uint64_t saved;	      /* what an irregular call keeps from entry to exit */
+	uint8_t next;		      /* argument to be shown next */
+	bool separator;		      /* a ", " is due before the next argument */
+	bool whole;		      /* the exit has nothing to add */
+	bool result_replaced;	      /* the note holds all there is to say instead of a number */
+	uint64_t saved;		      /* what an irregular call keeps from entry to exit */
+	const struct call *restarted; /* restart_syscall: the call that was interrupted, if known */
 };
 void decode_call_release(struct decode_call *decode);
 

@@ -168,9 +168,12 @@ static void time_left(struct decode *d, struct decode *note, unsigned int arg, c
 static void select_exit(struct decode *d)
 {
 	struct decode note = *d;
+	struct decode_memory memory = *d->memory;
 	bool plain = !strcmp(d->call->entry->name, "select");
 
 	note.out = &d->call->note;
+	memory.path = NULL; /* said before */
+	note.memory = &memory;
 	if (dec_failed(d))
 		return;
 	if (!d->call->call.result) {
@@ -212,8 +215,11 @@ static void poll_ready(struct decode *d, struct decode *note)
 static void poll_exit(struct decode *d)
 {
 	struct decode note = *d;
+	struct decode_memory memory = *d->memory;
 
 	note.out = &d->call->note;
+	memory.path = NULL; /* said before */
+	note.memory = &memory;
 	if (dec_failed(d))
 		return;
 	if (!d->call->call.result) {
@@ -303,6 +309,7 @@ static void fcntl_exit(struct decode *d)
 		flags_note(d, "seals ", &call_names_seals);
 		break;
 	case F_GETLEASE:
+		d->call->shape.result = call_type_find("x64");
 		dec_names(&note, &call_names_lockf, (uint64_t)result);
 		break;
 	case F_GETSIG:

@@ -91,7 +91,11 @@ void dec_value(struct decode *d, const struct call_type *type, uint64_t value)
 static void field_elements(struct decode *d, const struct call_field *field, const uint8_t *data)
 {
 	if (field->type->format == CALL_TEXT) {
-		dec_quoted(d, data, field->count, DEC_QUOTE_NUL);
+		/* Without a NUL there is more to it than its room holds. */
+		if (memchr(data, '\0', field->count))
+			dec_quoted(d, data, field->count, DEC_QUOTE_NUL);
+		else
+			dec_quoted(d, data, field->count - 1, DEC_QUOTE_MORE);
 		return;
 	}
 	if (field->count == 1) {

@@ -290,6 +290,10 @@ static void prctl_exit(struct decode *d)
 	case PR_MCE_KILL_GET:
 		dec_names(&note, &call_names_mce_policy, (uint64_t)result);
 		break;
+	case PR_GET_SPECULATION_CTRL:
+		d->call->shape.result = call_type_find("x64");
+		dec_names(&note, &call_names_spec_get, (uint64_t)result);
+		break;
 	case PR_GET_SECUREBITS:
 		d->call->shape.result = call_type_find("x64");
 		if (result)
@@ -362,10 +366,8 @@ static void ioprio_get_exit(struct decode *d)
 	struct decode note = *d;
 
 	note.out = &d->call->note;
-	if (!dec_failed(d)) {
-		d->call->shape.result = call_type_find("x64");
+	if (!dec_failed(d))
 		dec_io_priority(&note, (unsigned int)d->call->call.result);
-	}
 }
 
 static void syslog_enter(struct decode *d)
@@ -504,7 +506,18 @@ static void membarrier_enter(struct decode *d)
 	dec_next(d);
 	if (dec_arg(d, 1) & 1)
 		dec_next(d);
-	d->call->whole = true;
+	else
+		dec_skip(d);
+}
+
+/* The set of commands there are. */
+static void membarrier_exit(struct decode *d)
+{
+	struct decode note = *d;
+
+	note.out = &d->call->note;
+	if (!dec_failed(d) && !dec_arg(d, 0) && d->call->call.result)
+		dec_names(&note, &call_names_membarrier_set, (uint64_t)d->call->call.result);
 }
 
 static void hex_bytes_memory(struct decode *d, uint64_t address, uint64_t size)
@@ -545,7 +558,7 @@ static const struct dec_call calls[] = {
 	{ "mount", mount_enter, NULL },
 	{ "quotactl", quotactl_enter, quotactl_exit },
 	{ "quotactl_fd", quotactl_enter, quotactl_exit },
-	{ "membarrier", membarrier_enter, NULL },
+	{ "membarrier", membarrier_enter, membarrier_exit },
 	{ NULL, NULL, NULL },
 };
 

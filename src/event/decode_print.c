@@ -87,7 +87,7 @@ void dec_dev(struct decode *d, uint64_t value)
 	dec_text(d, ")");
 }
 
-/* <path>; what is special in it is escaped, as it would be in a string. */
+/* <path>, or <path>(deleted) as the kernel writes it in /proc/PID/fd. */
 static void descriptor_path(struct decode *d, int fd)
 {
 	struct buf path = { 0 };
@@ -95,9 +95,12 @@ static void descriptor_path(struct decode *d, int fd)
 	if (!d->options->paths || !d->memory || !d->memory->path)
 		return;
 	if (d->memory->path(d->memory->context, fd, &path)) {
-		buf_add_char(d->out, '<');
-		buf_add(d->out, buf_text(&path), path.length);
-		buf_add_char(d->out, '>');
+		static const char deleted[] = " (deleted)";
+		size_t length = path.length, end = sizeof(deleted) - 1;
+		bool gone = length > end && !memcmp(path.data + length - end, deleted, end);
+
+		dec_quoted(d, path.data, gone ? length - end : length, DEC_QUOTE_PATH);
+		dec_text(d, gone ? "(deleted)" : "");
 	}
 	buf_release(&path);
 }

@@ -42,6 +42,7 @@ enum dec_quote {
 	DEC_QUOTE_NUL = 1,  /* stop before a NUL */
 	DEC_QUOTE_HEX = 2,  /* \x61 for each byte */
 	DEC_QUOTE_MORE = 4, /* append "..." */
+	DEC_QUOTE_PATH = 8, /* of a descriptor: <> instead of "", and not inside */
 };
 void dec_quoted(struct decode *d, const void *data, size_t size, unsigned int flags);
 void dec_path(struct decode *d, uint64_t address);

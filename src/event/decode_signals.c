@@ -277,9 +277,13 @@ static void sigevent_item(struct decode *d, const uint8_t *data)
 	int sig = DEC_GET(int, data, 8);
 	int notify = DEC_GET(int, data, 12);
 
-	dec_printf(d, "{sigev_value={sival_int=%d, sival_ptr=", (int)value);
-	dec_address(d, value);
-	dec_text(d, "}, sigev_signo=");
+	dec_text(d, "{");
+	if (value) {
+		dec_printf(d, "sigev_value={sival_int=%d, sival_ptr=", (int)value);
+		dec_address(d, value);
+		dec_text(d, "}, ");
+	}
+	dec_text(d, "sigev_signo=");
 	if (notify == SIGEV_SIGNAL || notify == SIGEV_THREAD || notify == SIGEV_THREAD_ID)
 		dec_signal(d, sig);
 	else
@@ -314,6 +318,24 @@ static void sigreturn_enter(struct decode *d)
 	d->call->whole = true;
 }
 
+static void sigtimedwait_exit(struct decode *d)
+{
+	struct decode note = *d;
+
+	dec_rest(d);
+	note.out = &d->call->note;
+	if (!dec_failed(d) && d->call->call.result)
+		dec_signal(&note, (int)d->call->call.result);
+}
+
+static void restart_enter(struct decode *d)
+{
+	const struct call *call = d->call->restarted;
+
+	dec_printf(d, "<... resuming interrupted %s ...>", call ? call->name : "system call");
+	d->call->whole = true;
+}
+
 /* What pselect6 and io_pgetevents take: a pointer to a set, and its size. */
 static void masked_item(struct decode *d, const uint8_t *data)
 {
@@ -336,6 +358,8 @@ static const struct dec_type types[] = {
 
 static const struct dec_call calls[] = {
 	{ "rt_sigreturn", sigreturn_enter, NULL },
+	{ "restart_syscall", restart_enter, NULL },
+	{ "rt_sigtimedwait", NULL, sigtimedwait_exit },
 	{ NULL, NULL, NULL },
 };
 

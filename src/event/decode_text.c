@@ -25,7 +25,7 @@ static size_t octal(char *out, unsigned char c, bool digit_follows)
 	return at;
 }
 
-static size_t escaped(char *out, unsigned char c, bool digit_follows)
+static size_t escaped(char *out, unsigned char c, bool digit_follows, bool angles)
 {
 	static const char named[] = "\tt\nn\vv\ff\rr\"\"\\\\";
 
@@ -36,7 +36,7 @@ static size_t escaped(char *out, unsigned char c, bool digit_follows)
 		out[1] = pair[1];
 		return 2;
 	}
-	if (c >= ' ' && c < 0x7f) {
+	if (c >= ' ' && c < 0x7f && !(angles && (c == '<' || c == '>'))) {
 		out[0] = (char)c;
 		return 1;
 	}
@@ -56,19 +56,21 @@ void dec_quoted(struct decode *d, const void *data, size_t size, unsigned int fl
 {
 	const unsigned char *bytes = data;
 	bool hex = (flags & DEC_QUOTE_HEX) || d->options->hex_strings;
+	bool angles = flags & DEC_QUOTE_PATH;
 	char *start, *at;
 
 	if (flags & DEC_QUOTE_NUL)
 		size = strnlen(data, size);
 	start = at = buf_reserve(d->out, size * 4 + 5);
-	*at++ = '"';
+	*at++ = angles ? '<' : '"';
 	for (size_t i = 0; i < size; i++) {
 		if (hex)
 			at += hexadecimal(at, bytes[i]);
 		else
-			at += escaped(at, bytes[i], i + 1 < size && octal_digit(bytes[i + 1]));
+			at += escaped(at, bytes[i], i + 1 < size && octal_digit(bytes[i + 1]),
+				      angles);
 	}
-	*at++ = '"';
+	*at++ = angles ? '>' : '"';
 	if (flags & DEC_QUOTE_MORE) {
 		memcpy(at, "...", 3);
 		at += 3;

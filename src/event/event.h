@@ -14,6 +14,7 @@
 #include <chop/event.h>
 
 #include "event/decode.h"
+#include "event/stack.h"
 
 struct trace_event {
 	enum chop_event_kind kind;
@@ -23,13 +24,16 @@ struct trace_event {
 	unsigned int number; /* system call or signal */
 	uint64_t args[6];    /* ENTER, CALL */
 	int64_t result;	     /* EXIT, CALL, SUMMARY */
-	uint64_t wall, cpu;  /* SUMMARY: ns */
+	uint64_t wall, cpu;  /* SUMMARY: ns; EXIT: cpu, if asked for */
 	const uint8_t *info; /* SIGNAL, IGNORED: CHOP_SIGINFO_SIZE bytes */
 	uint64_t handler;    /* SIGNAL: what it leads to, 0 the default, 1 nothing or not known */
 	pid_t other, other_pid;
 	int status; /* TASK_EXIT: as from wait */
 	/* Memory of the thread at this moment; valid while the event is handled. */
 	struct decode_memory memory;
+	/* EXIT, with `stacks`: its frames, innermost first; at most STACK_FRAMES. */
+	size_t (*stack)(void *context, struct place *frames);
+	void *stack_context;
 };
 
 /* Anything but 0 ends the reading. */
@@ -41,6 +45,7 @@ struct event_request {
 	size_t pid_count;
 	bool follow;		    /* children and threads, too */
 	bool summary;		    /* SUMMARY events only, with times */
+	bool cpu_time;		    /* EXIT events with time on the processor */
 	bool tasks;		    /* tell of threads that begin and end */
 	bool signals;		    /* tell of signals */
 	bool stacks;		    /* the user stack of each call */
@@ -52,7 +57,6 @@ struct event_request {
 
 struct event_source;
 struct event_source_ops {
-	const char *name;
 	/* Let the command run. */
 	int (*start)(struct event_source *source);
 	/* Hand out what there is: how much, 0 for nothing, -errno, or what the handler said. */
@@ -69,6 +73,7 @@ struct event_source_ops {
 
 struct event_source {
 	const struct event_source_ops *ops;
+	const char *name;   /* how it watches, for people */
 	pid_t command;	    /* the process we started, or 0 */
 	bool command_ended; /* and its status is known: */
 	int command_status; /* as from wait */

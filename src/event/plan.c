@@ -225,10 +225,13 @@ static void fetch_memory(struct maker *maker, unsigned int at, const struct call
 	if (index < 0)
 		return;
 	follow_fields(maker, type, 0, stride_of(type), index, exiting);
-	if (type->format == CALL_FD && maker->options->paths)
+	if (maker->options->paths && type->format == CALL_FD)
 		add(list_of(maker, exiting), (struct chop_fetch){ .what = CHOP_FETCH_FDS,
 								  .parent = (uint8_t)index,
 								  .stride = 4 });
+	if (maker->options->paths && named(type, "fdset") && !exiting)
+		add(list_of(maker, exiting),
+		    (struct chop_fetch){ .what = CHOP_FETCH_BITS, .parent = (uint8_t)index });
 }
 
 static bool writes_through(const struct call_type *type)
@@ -240,7 +243,8 @@ static bool writes_through(const struct call_type *type)
 	return false;
 }
 
-static void fetch_arg(struct maker *maker, unsigned int at, const struct call_arg *arg)
+/* `late`: it stands behind one that is only known at the exit, and is shown then. */
+static void fetch_arg(struct maker *maker, unsigned int at, const struct call_arg *arg, bool late)
 {
 	unsigned int dir = arg->dir;
 
@@ -253,14 +257,21 @@ static void fetch_arg(struct maker *maker, unsigned int at, const struct call_ar
 	}
 	if (dir == CALL_IN || dir == CALL_INOUT || dir == CALL_INOUT_EARLY)
 		fetch_memory(maker, at, arg, false);
-	if (dir != CALL_IN || writes_through(arg->memory.type))
+	if (dir != CALL_IN || late || writes_through(arg->memory.type))
 		fetch_memory(maker, at, arg, true);
 }
 
 static void fetch_args(struct maker *maker, const struct call_arg *args, unsigned int count)
 {
-	for (unsigned int i = 0; i < count; i++)
-		fetch_arg(maker, i, &args[i]);
+	bool late = false;
+
+	for (unsigned int i = 0; i < count; i++) {
+		unsigned int dir = args[i].dir;
+
+		fetch_arg(maker, i, &args[i], late);
+		if (dir != CALL_VALUE && dir != CALL_IN && dir != CALL_INOUT_EARLY)
+			late = true;
+	}
 }
 
 bool plan_call(long number, const struct decode_options *options, struct chop_plan *plan)

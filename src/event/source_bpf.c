@@ -55,6 +55,7 @@ struct bpf_source {
 	event_handler handler;
 	void *context;
 	int handled, error;
+	bool cpu_time; /* comes with exits */
 };
 
 /* -- loading --------------------------------------------------------------------------------- */
@@ -88,7 +89,7 @@ static void choose_programs(struct bpf_source *s, const struct event_request *re
 	bpf_program__set_autoload(skel->progs.on_exit, !single);
 	bpf_program__set_autoload(skel->progs.on_one_enter, single);
 	bpf_program__set_autoload(skel->progs.on_one_exit, single);
-	bpf_program__set_autoload(skel->progs.on_switch, request->summary);
+	bpf_program__set_autoload(skel->progs.on_switch, request->summary || request->cpu_time);
 	bpf_program__set_autoload(skel->progs.on_signal, request->signals);
 	bpf_program__set_autoload(skel->progs.on_signal_sent, request->signals);
 }
@@ -112,6 +113,7 @@ static void configure(struct bpf_source *s, const struct event_request *request)
 	skel->rodata->follow = request->follow;
 	skel->rodata->tell_tasks = request->tasks;
 	skel->rodata->summary = request->summary;
+	skel->rodata->cpu_time = request->cpu_time;
 	skel->rodata->wake_at = buffer / 4;
 	skel->rodata->wait_full = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? WAIT_FULL_NS : 0;
 	skel->rodata->text_limit = (uint32_t)request->decode.string_limit + 2;
@@ -238,16 +240,9 @@ static void detach_singles(struct bpf_source *s)
 
 /* -- who is watched ------------------------------------------------------------------------------ */
 
-/* As struct task in bpf/tasks.h. */
-struct bpf_task {
-	uint32_t flags, number, again, pad;
-	uint64_t entered, off_cpu, left, path;
-};
-#define TASK_WAIT_EXEC	 1
-
 static int watch_thread(struct bpf_source *s, pid_t tid, uint32_t flags)
 {
-	struct bpf_task task = { .flags = flags };
+	struct chop_task task = { .flags = flags };
 	uint32_t key = (uint32_t)tid;
 
 	if (bpf_map_update_elem(bpf_map__fd(s->skel->maps.tasks), &key, &task, BPF_ANY))
@@ -273,7 +268,7 @@ static int watch_process(struct bpf_source *s, pid_t pid, bool threads)
 		fresh = 0;
 		while ((entry = readdir(dir))) {
 			uint32_t tid = (uint32_t)atoi(entry->d_name);
-			struct bpf_task task;
+			struct chop_task task;
 
 			if (!tid ||
 			    !bpf_map_lookup_elem(bpf_map__fd(s->skel->maps.tasks), &tid, &task))
@@ -295,7 +290,7 @@ static int watch(struct bpf_source *s, const struct event_request *request)
 		if (error)
 			return error;
 		s->base.command = s->launch.pid;
-		error = watch_thread(s, s->launch.pid, TASK_WAIT_EXEC);
+		error = watch_thread(s, s->launch.pid, CHOP_TASK_WAIT_EXEC);
 	}
 	for (size_t i = 0; !error && i < request->pid_count; i++)
 		error = watch_process(s, request->pids[i], request->follow);
@@ -362,6 +357,8 @@ static int on_record(void *context, void *data, size_t size)
 	default:
 		if (event.kind != CHOP_EVENT_EXEC)
 			from_call(&event, data, size);
+		if (event.kind == CHOP_EVENT_EXIT && s->cpu_time)
+			event.cpu = ((const struct chop_event_call *)data)->args[0];
 		if (size < sizeof(struct chop_event_call))
 			break;
 		pieces.data = (const uint8_t *)data + sizeof(struct chop_event_call);
@@ -466,7 +463,6 @@ static void bpf_close(struct event_source *source)
 }
 
 static const struct event_source_ops ops = {
-	.name = "BPF",
 	.start = bpf_start,
 	.read = bpf_read,
 	.finished = bpf_finished,
@@ -509,10 +505,16 @@ static int set_up(struct bpf_source *s, const struct event_request *request, boo
 int event_bpf_open(struct event_source **source, const struct event_request *request)
 {
 	bool single = wanted_count(request) <= SINGLE_CALLS_MAX && tracefs_there();
-	struct bpf_source *s = xcalloc(1, sizeof(*s));
+	struct bpf_source *s;
 	int error;
 
+	if (request->stacks)
+		return err_set(CHOP_MISSING, ENOTSUP,
+			       "stacks are read from stopped threads, which takes ptrace");
+	s = xcalloc(1, sizeof(*s));
 	s->base.ops = &ops;
+	s->base.name = "BPF";
+	s->cpu_time = request->cpu_time;
 	s->launch = (struct launch)LAUNCH_INIT;
 	error = set_up(s, request, single);
 	if (error == -EAGAIN && single) {

@@ -31,6 +31,7 @@ struct ptraced {
 	pid_t tid, pid;
 	bool waiting;	/* ours before its execve: nothing to tell yet */
 	bool in_call;	/* an entry has been told, its exit has not */
+	bool remaps;	/* in a call that nobody wants, but that changes the mappings */
 	bool attaching; /* has not stopped for the first time */
 	uint64_t entered, cpu;
 	unsigned int number;
@@ -42,6 +43,7 @@ struct ptrace_source {
 	uint8_t wanted[CHOP_CALLS];
 	bool follow, filtered, summary;
 	struct launch launch;
+	struct stacks stacks;
 	struct map index; /* tid -> position */
 	VEC(struct ptraced *) threads;
 	event_handler handler;
@@ -113,7 +115,18 @@ static int tell(struct ptrace_source *s, const struct trace_event *event)
 
 static bool is_wanted(const struct ptrace_source *s, uint64_t number)
 {
-	return number < CHOP_CALLS && s->wanted[number];
+	return s->wanted[number < CHOP_CALLS ? number : CHOP_OTHER_CALLS];
+}
+
+static const long remapping[] = { SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect };
+
+static bool changes_mappings(uint64_t number)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(remapping); i++) {
+		if (number == (uint64_t)remapping[i])
+			return true;
+	}
+	return false;
 }
 
 static int on_entry(struct ptrace_source *s, struct ptraced *thread,
@@ -125,6 +138,7 @@ static int on_entry(struct ptrace_source *s, struct ptraced *thread,
 		return 0;
 	thread->waiting = false;
 	thread->in_call = is_wanted(s, number);
+	thread->remaps = s->request->stacks && changes_mappings(number);
 	if (!thread->in_call)
 		return 0;
 	begin(&event, thread, CHOP_EVENT_ENTER);
@@ -142,6 +156,19 @@ static int on_entry(struct ptrace_source *s, struct ptraced *thread,
 	return tell(s, &event);
 }
 
+struct stopped {
+	struct ptrace_source *source;
+	struct ptraced *thread;
+};
+
+static size_t stack_of(void *context, struct place *frames)
+{
+	struct stopped *stopped = context;
+
+	return stacks_walk(&stopped->source->stacks, stopped->thread->pid, stopped->thread->tid,
+			   frames);
+}
+
 static uint64_t kernel_time(const struct rusage *usage)
 {
 	return (uint64_t)usage->ru_stime.tv_sec * 1000000000 +
@@ -152,8 +179,12 @@ static int on_leave(struct ptrace_source *s, struct ptraced *thread,
 		    const struct __ptrace_syscall_info *info, const struct rusage *usage)
 {
 	uint64_t cpu = kernel_time(usage);
+	struct stopped stopped = { s, thread };
 	struct trace_event event;
 
+	if (thread->remaps)
+		stacks_changed(&s->stacks, thread->pid);
+	thread->remaps = false;
 	if (!thread->in_call)
 		return 0;
 	thread->in_call = false;
@@ -162,6 +193,10 @@ static int on_leave(struct ptrace_source *s, struct ptraced *thread,
 	event.result = info->exit.rval;
 	event.wall = event.time - thread->entered;
 	event.cpu = cpu > thread->cpu ? cpu - thread->cpu : 0;
+	if (s->request->stacks) {
+		event.stack = stack_of;
+		event.stack_context = &stopped;
+	}
 	return tell(s, &event);
 }
 
@@ -223,6 +258,7 @@ static int on_exec(struct ptrace_source *s, struct ptraced *thread)
 
 	if (ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, &tid))
 		return 0;
+	stacks_changed(&s->stacks, thread->pid);
 	begin(&event, thread, CHOP_EVENT_EXEC);
 	event.other = (pid_t)tid;
 	if ((pid_t)tid != thread->tid && (before = find(s, (pid_t)tid))) {
@@ -256,6 +292,8 @@ static int on_end(struct ptrace_source *s, struct ptraced *thread, int status)
 		s->base.command_status = status;
 		s->base.command_error = launch_finish(&s->launch);
 	}
+	if (thread->tid == thread->pid)
+		stacks_gone(&s->stacks, thread->pid);
 	drop(s, thread);
 	return error;
 }
@@ -265,7 +303,7 @@ static int on_end(struct ptrace_source *s, struct ptraced *thread, int status)
 /* How a thread goes on: until the next call that is wanted, or its end. */
 static void resume(struct ptrace_source *s, struct ptraced *thread, int sig)
 {
-	bool quickly = s->filtered && !thread->in_call;
+	bool quickly = s->filtered && !thread->in_call && !thread->remaps;
 
 	ptrace(quickly ? PTRACE_CONT : PTRACE_SYSCALL, thread->tid, 0, (long)sig);
 }
@@ -450,6 +488,8 @@ static void in_child(void *context)
 	/* The execve that begins it all is told of if it is wanted, and noticed in any case. */
 	memcpy(wanted, s->wanted, sizeof(wanted));
 	wanted[SYS_execve] = 1;
+	for (size_t i = 0; s->request->stacks && i < ARRAY_SIZE(remapping); i++)
+		wanted[remapping[i]] = 1;
 	stop_filter_install(wanted);
 }
 
@@ -511,23 +551,13 @@ static void ptrace_close(struct event_source *source)
 		drop(s, thread);
 	}
 	launch_finish(&s->launch);
+	stacks_release(&s->stacks);
 	vec_release(&s->threads);
 	map_release(&s->index);
 	free(s);
 }
 
 static const struct event_source_ops ops = {
-	.name = "ptrace",
-	.start = ptrace_start,
-	.read = ptrace_read,
-	.finished = ptrace_finished,
-	.wait = ptrace_wait,
-	.lost = ptrace_lost,
-	.close = ptrace_close,
-};
-
-static const struct event_source_ops filtered_ops = {
-	.name = "seccomp and ptrace",
 	.start = ptrace_start,
 	.read = ptrace_read,
 	.finished = ptrace_finished,
@@ -555,8 +585,7 @@ int event_ptrace_open(struct event_source **source, const struct event_request *
 		error = open_command(s, request);
 	for (size_t i = 0; !error && i < request->pid_count; i++)
 		error = seize_process(s, request->pids[i]);
-	if (s->filtered)
-		s->base.ops = &filtered_ops;
+	s->base.name = s->filtered ? "seccomp and ptrace" : "ptrace";
 	if (error) {
 		ptrace_close(&s->base);
 		return error;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "event/track.h"
 
+#include <dirent.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -128,6 +129,7 @@ static void begin_call(struct track *track, struct track_thread *thread,
 		thread->call.call.number = -(long)event->number - 1;
 	memcpy(thread->call.call.args, event->args, sizeof(event->args));
 	thread->undecoded = false;
+	thread->call.restarted = thread->restart;
 	(void)track;
 }
 
@@ -194,6 +196,13 @@ static int flush_held(struct track *track, struct track_thread *thread)
 	return error;
 }
 
+#define RESTART_BLOCK 516 /* ERESTART_RESTARTBLOCK: restart_syscall goes on with the call */
+
+static bool is_restart(const struct call *call)
+{
+	return call && !strcmp(call->name, "restart_syscall");
+}
+
 static int tell_leave(struct track *track, struct track_thread *thread,
 		      const struct trace_event *event, const struct decode_memory *memory)
 {
@@ -202,10 +211,16 @@ static int tell_leave(struct track *track, struct track_thread *thread,
 				   .time = event->time,
 				   .thread = thread,
 				   .value = event->result,
+				   .cpu = event->cpu,
+				   .stack = event->stack,
+				   .stack_context = event->stack_context,
 				   .memory = memory };
 	int error = 0;
 
 	thread->call.call.result = event->result;
+	thread->restart = event->result != -RESTART_BLOCK  ? NULL
+			  : is_restart(thread->call.entry) ? thread->restart
+							   : thread->call.entry;
 	decode_exit(&thread->call, &track->options, memory);
 	thread->in_call = false;
 	if (!thread->hidden && result_wanted(&track->filter, event->result)) {
@@ -214,6 +229,8 @@ static int tell_leave(struct track *track, struct track_thread *thread,
 		error = tell(track, &step);
 	}
 	buf_release(&result);
+	/* Its execve was the only one. */
+	thread->failed = thread->tid == track->command;
 	return error ? error : flush_held(track, thread);
 }
 
@@ -308,12 +325,13 @@ static int on_stopped(struct track *track, struct track_thread *thread,
 	return tell(track, &step);
 }
 
-static int call_gone(struct track *track, struct track_thread *thread, uint64_t time)
+static int call_gone(struct track *track, struct track_thread *thread, uint64_t time,
+		     enum track_kind kind)
 {
 	struct pieces early = { (const uint8_t *)buf_text(&thread->pieces), thread->pieces.length,
 				NULL };
 	struct decode_memory memory = { pieces_read, pieces_path, &early };
-	struct track_step step = { .kind = TRACK_GONE, .time = time, .thread = thread };
+	struct track_step step = { .kind = kind, .time = time, .thread = thread };
 	int error = 0;
 
 	if (!thread->in_call)
@@ -332,7 +350,7 @@ static int on_task_exit(struct track *track, struct track_thread *thread,
 			const struct trace_event *event)
 {
 	struct track_step step = { .kind = TRACK_EXITED, .time = event->time, .thread = thread };
-	int error = call_gone(track, thread, event->time);
+	int error = call_gone(track, thread, event->time, TRACK_GONE);
 
 	if (!error)
 		error = flush_held(track, thread);
@@ -357,7 +375,7 @@ static int supersede(struct track *track, struct track_thread *thread,
 				   .time = event->time,
 				   .thread = thread,
 				   .other = event->other };
-	int error = call_gone(track, thread, event->time);
+	int error = call_gone(track, thread, event->time, TRACK_GONE);
 	struct track_thread *before;
 	struct track_thread swap;
 	uint64_t at;
@@ -386,6 +404,8 @@ static int on_exec(struct track *track, struct track_thread *thread,
 		error = supersede(track, thread, event);
 	if (thread->undecoded)
 		track_exec_memory(thread, event);
+	if (event->pid == track->command)
+		track->command = 0;
 	return error ? error : tell(track, &step);
 }
 
@@ -408,11 +428,34 @@ static int on_fork(struct track *track, struct track_thread *thread,
 {
 	struct trace_event born = { .tid = event->other, .pid = event->other_pid };
 	struct track_step step = {
-		.kind = TRACK_FORK, .time = event->time, .thread = thread, .other = event->other
+		.kind = TRACK_FORK,
+		.time = event->time,
+		.thread = thread,
+		.other = event->other,
+		.other_pid = event->other_pid,
 	};
 
 	thread_of(track, &born);
 	return tell(track, &step);
+}
+
+size_t track_process(struct track *track, pid_t pid, bool threads)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/task", pid);
+	DIR *dir = threads ? opendir(path) : NULL;
+	struct trace_event event = { .tid = pid, .pid = pid };
+	struct dirent *entry;
+	size_t before = track_live(track);
+
+	thread_of(track, &event);
+	while (dir && (entry = readdir(dir))) {
+		event.tid = atoi(entry->d_name);
+		if (event.tid > 0)
+			thread_of(track, &event);
+	}
+	if (dir)
+		closedir(dir);
+	return track_live(track) - before;
 }
 
 int track_event(struct track *track, const struct trace_event *event)
@@ -420,6 +463,8 @@ int track_event(struct track *track, const struct trace_event *event)
 	struct track_thread *thread = thread_of(track, event);
 
 	thread->last = event->time;
+	if (thread->failed)
+		return 0;
 	switch (event->kind) {
 	case CHOP_EVENT_ENTER:
 		return on_enter(track, thread, event);
@@ -445,11 +490,12 @@ int track_event(struct track *track, const struct trace_event *event)
 	}
 }
 
-int track_finish(struct track *track)
+int track_finish(struct track *track, bool ended)
 {
 	int error = 0;
 
 	for (size_t i = 0; !error && i < track->threads.length; i++)
-		error = call_gone(track, track->threads.items[i], track->threads.items[i]->last);
+		error = call_gone(track, track->threads.items[i], track->threads.items[i]->last,
+				  ended ? TRACK_GONE : TRACK_DETACHED);
 	return error;
 }

@@ -22,17 +22,20 @@ struct track_thread {
 	struct decode_call call;
 	bool in_call;		       /* the call above has begun and not ended */
 	bool hidden;		       /* a filter does not want it */
+	bool failed;		       /* the command could not be run: this is still us */
 	bool undecoded;		       /* its text waits for memory that comes with the exit */
 	uint64_t entered;	       /* when it began */
 	uint64_t last;		       /* time of its last event */
+	const struct call *restart;    /* what restart_syscall would go on with */
 	struct buf pieces;	       /* of the entry, while undecoded */
 	VEC(struct track_signal) held; /* ignored signals that came during the call */
 };
 
 enum track_kind {
-	TRACK_ENTER, /* the call has begun: call.text up to enter_length */
-	TRACK_LEAVE, /* it has ended: all of call.text, and the result */
-	TRACK_GONE,  /* the thread ended in it: it never returned */
+	TRACK_ENTER,	/* the call has begun: call.text up to enter_length */
+	TRACK_LEAVE,	/* it has ended: all of call.text, and the result */
+	TRACK_GONE,	/* the thread ended in it: it never returned */
+	TRACK_DETACHED, /* we leave while it is in it */
 	TRACK_SIGNAL,
 	TRACK_STOPPED, /* by a signal */
 	TRACK_EXITED,
@@ -53,9 +56,13 @@ struct track_step {
 	const void *info;    /* SIGNAL: CHOP_SIGINFO_SIZE bytes */
 	int status;	     /* EXITED: the code; KILLED: whether it dumped core */
 	pid_t other;	     /* FORK: the new thread; SUPERSEDED: by whom */
-	uint64_t wall, cpu;  /* SUMMARY */
+	pid_t other_pid;     /* FORK: its process */
+	uint64_t wall, cpu;  /* SUMMARY; LEAVE: cpu, if asked for */
 	unsigned int number; /* SUMMARY */
 	const struct decode_memory *memory;
+	/* LEAVE, if stacks were asked for: its frames, innermost first; at most STACK_FRAMES. */
+	size_t (*stack)(void *context, struct place *frames);
+	void *stack_context;
 };
 
 /* Anything but 0 ends the tracing. */
@@ -76,14 +83,17 @@ struct track {
 	struct track_filter filter;
 	track_writer writer;
 	void *context;
+	pid_t command;	  /* until it runs: the process that is to become the command */
 	struct map index; /* tid -> position in threads */
 	VEC(struct track_thread *) threads;
 };
 
 void track_release(struct track *track);
+/* A process there is already, with its threads or alone: how many threads that makes. */
+size_t track_process(struct track *track, pid_t pid, bool threads);
 int track_event(struct track *track, const struct trace_event *event);
-/* The source has nothing more to tell: calls that are still under way never returned. */
-int track_finish(struct track *track);
+/* The programs have ended, or we leave them: what becomes of calls that are still under way. */
+int track_finish(struct track *track, bool ended);
 /* Threads that are known and have not ended. */
 size_t track_live(const struct track *track);
 

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "fmt/strace.h"
 
-#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/io.h"
-
-#define FLUSH_AT (64u << 10)
 
 /* -- numbers, quicker than printf --------------------------------------------------------------- */
 
@@ -54,19 +51,19 @@ static void time_of_day(struct strace_writer *w, uint64_t time)
 	struct tm local;
 
 	if (w->options.time == STRACE_EPOCH) {
-		digits(&w->out, (uint64_t)second, 1, ' ');
+		digits(&w->to->buf, (uint64_t)second, 1, ' ');
 	} else {
 		if (second != w->day_second && localtime_r(&when, &local)) {
 			strftime(w->day_text, sizeof(w->day_text), "%T", &local);
 			w->day_second = second;
 		}
-		buf_add_text(&w->out, w->day_text);
+		buf_add_text(&w->to->buf, w->day_text);
 	}
 	if (w->options.time != STRACE_SECONDS) {
-		buf_add_char(&w->out, '.');
-		digits(&w->out, (uint64_t)(now % 1000000000) / 1000, 6, '0');
+		buf_add_char(&w->to->buf, '.');
+		digits(&w->to->buf, (uint64_t)(now % 1000000000) / 1000, 6, '0');
 	}
-	buf_add_char(&w->out, ' ');
+	buf_add_char(&w->to->buf, ' ');
 }
 
 static void since_previous(struct strace_writer *w, uint64_t time)
@@ -75,41 +72,41 @@ static void since_previous(struct strace_writer *w, uint64_t time)
 
 	w->previous = time;
 	if (w->options.time)
-		buf_add_text(&w->out, "(+ ");
-	seconds(&w->out, passed, 6);
-	buf_add_text(&w->out, w->options.time ? ") " : " ");
+		buf_add_text(&w->to->buf, "(+");
+	seconds(&w->to->buf, passed, 6);
+	buf_add_text(&w->to->buf, w->options.time ? ") " : " ");
 }
 
 static void front(struct strace_writer *w, const struct track_thread *thread, uint64_t time,
 		  bool call)
 {
-	w->line = w->out.length;
+	w->line = w->to->buf.length;
 	if (w->options.pid == STRACE_PID_ALWAYS) {
-		pid_left(&w->out, thread->tid);
+		pid_left(&w->to->buf, thread->tid);
 	} else if (w->options.pid == STRACE_PID_SEVERAL && track_live(w->track) > 1) {
-		buf_add_text(&w->out, "[pid ");
-		digits(&w->out, (uint64_t)thread->tid, 5, ' ');
-		buf_add_text(&w->out, "] ");
+		buf_add_text(&w->to->buf, "[pid ");
+		digits(&w->to->buf, (uint64_t)thread->tid, 5, ' ');
+		buf_add_text(&w->to->buf, "] ");
 	}
 	if (w->options.time)
 		time_of_day(w, time);
 	if (w->options.relative)
 		since_previous(w, time);
 	if (w->options.numbers && (call || thread->call.text.length)) {
-		buf_add_char(&w->out, '[');
-		digits(&w->out, (uint64_t)thread->call.call.number, 4, ' ');
-		buf_add_text(&w->out, "] ");
+		buf_add_char(&w->to->buf, '[');
+		digits(&w->to->buf, (uint64_t)thread->call.call.number, 4, ' ');
+		buf_add_text(&w->to->buf, "] ");
 	} else if (w->options.numbers) {
-		buf_add_text(&w->out, "[????] ");
+		buf_add_text(&w->to->buf, "[????] ");
 	}
 }
 
 static void to_column(struct strace_writer *w)
 {
-	size_t column = w->out.length - w->line;
+	size_t column = w->to->buf.length - w->line;
 
 	while (column++ < w->options.column)
-		buf_add_char(&w->out, ' ');
+		buf_add_char(&w->to->buf, ' ');
 }
 
 /* exit and exit_group: there is nothing to wait for. */
@@ -120,9 +117,9 @@ static bool never_returns(const struct decode_call *call)
 
 static void end_without_result(struct strace_writer *w)
 {
-	buf_add_text(&w->out, ") ");
+	buf_add_text(&w->to->buf, ") ");
 	to_column(w);
-	buf_add_text(&w->out, "= ?\n");
+	buf_add_text(&w->to->buf, "= ?\n");
 	w->open = NULL;
 }
 
@@ -136,7 +133,7 @@ static void interrupt_line(struct strace_writer *w)
 		end_without_result(w);
 		return;
 	}
-	buf_add_text(&w->out, " <unfinished ...>\n");
+	buf_add_text(&w->to->buf, " <unfinished ...>\n");
 	w->open = NULL;
 }
 
@@ -157,23 +154,36 @@ static void resume(struct strace_writer *w, const struct track_step *step)
 		return;
 	begin_line(w, step, true);
 	if (w->options.whole) {
-		buf_add(&w->out, buf_text(&call->text), call->enter_length);
+		buf_add(&w->to->buf, buf_text(&call->text), call->enter_length);
 		return;
 	}
-	buf_add_text(&w->out, "<... ");
-	buf_add_text(&w->out, call->entry ? call->entry->name : "");
+	buf_add_text(&w->to->buf, "<... ");
+	buf_add_text(&w->to->buf, call->entry ? call->entry->name : "");
 	if (!call->entry)
-		buf_printf(&w->out, "syscall_0x%lx", (unsigned long)call->call.number);
-	buf_add_text(&w->out, " resumed>");
+		buf_printf(&w->to->buf, "syscall_0x%lx", (unsigned long)call->call.number);
+	buf_add_text(&w->to->buf, " resumed>");
 }
 
 static void duration(struct strace_writer *w, const struct track_step *step)
 {
 	if (!w->options.durations)
 		return;
-	buf_add_text(&w->out, " <");
-	seconds(&w->out, step->time - step->thread->entered, 1);
-	buf_add_char(&w->out, '>');
+	buf_add_text(&w->to->buf, " <");
+	seconds(&w->to->buf, step->time - step->thread->entered, 1);
+	buf_add_char(&w->to->buf, '>');
+}
+
+static void stack(struct strace_writer *w, const struct track_step *step)
+{
+	struct place frames[STACK_FRAMES];
+	size_t count = step->stack ? step->stack(step->stack_context, frames) : 0;
+
+	for (size_t i = 0; i < count; i++) {
+		buf_printf(&w->to->buf, " > %s(%s", frames[i].module, frames[i].symbol);
+		if (frames[i].symbol[0])
+			buf_printf(&w->to->buf, "+0x%" PRIx64, frames[i].offset);
+		buf_printf(&w->to->buf, ") [0x%" PRIx64 "]\n", frames[i].address);
+	}
 }
 
 static void leave(struct strace_writer *w, const struct track_step *step)
@@ -181,14 +191,15 @@ static void leave(struct strace_writer *w, const struct track_step *step)
 	const struct decode_call *call = &step->thread->call;
 
 	resume(w, step);
-	buf_add(&w->out, call->text.data + call->enter_length,
+	buf_add(&w->to->buf, call->text.data + call->enter_length,
 		call->text.length - call->enter_length);
-	buf_add_char(&w->out, ' ');
+	buf_add_char(&w->to->buf, ' ');
 	to_column(w);
-	buf_add_text(&w->out, "= ");
-	buf_add_text(&w->out, step->result);
+	buf_add_text(&w->to->buf, "= ");
+	buf_add_text(&w->to->buf, step->result);
 	duration(w, step);
-	buf_add_char(&w->out, '\n');
+	buf_add_char(&w->to->buf, '\n');
+	stack(w, step);
 	w->open = NULL;
 }
 
@@ -201,6 +212,15 @@ static void gone(struct strace_writer *w, const struct track_step *step)
 	end_without_result(w);
 }
 
+/* We leave while it is in a call. */
+static void detached(struct strace_writer *w, const struct track_step *step)
+{
+	if (w->open != step->thread)
+		return;
+	buf_add_text(&w->to->buf, " <detached ...>\n");
+	w->open = NULL;
+}
+
 static void enter(struct strace_writer *w, const struct track_step *step)
 {
 	const struct decode_call *call = &step->thread->call;
@@ -208,7 +228,7 @@ static void enter(struct strace_writer *w, const struct track_step *step)
 	if (w->options.whole)
 		return;
 	begin_line(w, step, true);
-	buf_add(&w->out, buf_text(&call->text), call->enter_length);
+	buf_add(&w->to->buf, buf_text(&call->text), call->enter_length);
 	w->open = step->thread;
 }
 
@@ -217,11 +237,11 @@ static void enter(struct strace_writer *w, const struct track_step *step)
 static void signal_line(struct strace_writer *w, const struct track_step *step)
 {
 	begin_line(w, step, false);
-	buf_add_text(&w->out, "--- ");
-	decode_signal_name(&w->out, step->sig);
-	buf_add_char(&w->out, ' ');
-	decode_siginfo(&w->out, step->info, CHOP_SIGINFO_SIZE, &w->decode);
-	buf_add_text(&w->out, " ---\n");
+	buf_add_text(&w->to->buf, "--- ");
+	decode_signal_name(&w->to->buf, step->sig);
+	buf_add_char(&w->to->buf, ' ');
+	decode_siginfo(&w->to->buf, step->info, CHOP_SIGINFO_SIZE, &w->decode);
+	buf_add_text(&w->to->buf, " ---\n");
 }
 
 static void end_line(struct strace_writer *w, const struct track_step *step)
@@ -231,37 +251,28 @@ static void end_line(struct strace_writer *w, const struct track_step *step)
 	begin_line(w, step, false);
 	switch (step->kind) {
 	case TRACK_STOPPED:
-		buf_add_text(&w->out, "--- stopped by ");
-		decode_signal_name(&w->out, step->sig);
-		buf_add_text(&w->out, " ---\n");
+		buf_add_text(&w->to->buf, "--- stopped by ");
+		decode_signal_name(&w->to->buf, step->sig);
+		buf_add_text(&w->to->buf, " ---\n");
 		break;
 	case TRACK_EXITED:
-		buf_printf(&w->out, "+++ exited with %d +++\n", step->status);
+		buf_printf(&w->to->buf, "+++ exited with %d +++\n", step->status);
 		break;
 	case TRACK_KILLED:
-		buf_add_text(&w->out, "+++ killed by ");
-		decode_signal_name(&w->out, step->sig);
-		buf_add_text(&w->out, step->status ? " (core dumped) +++\n" : " +++\n");
+		buf_add_text(&w->to->buf, "+++ killed by ");
+		decode_signal_name(&w->to->buf, step->sig);
+		buf_add_text(&w->to->buf, step->status ? " (core dumped) +++\n" : " +++\n");
 		break;
 	default:
-		buf_printf(&w->out, "+++ superseded by execve in pid %d +++\n", step->other);
+		buf_printf(&w->to->buf, "+++ superseded by execve in pid %d +++\n", step->other);
 	}
 }
 
 int strace_flush(struct strace_writer *w)
 {
-	int error;
-
-	if (!w->out.length)
-		return 0;
-	error = io_write(w->fd, w->out.data, w->out.length);
-	w->bytes += w->out.length;
 	/* The column of a line that is open counts from a place that is written already. */
-	w->line -= w->out.length;
-	buf_reset(&w->out);
-	if (error == -EPIPE)
-		return err_set(CHOP_USAGE, EPIPE, "nobody reads the output any more");
-	return error ? err_sys(CHOP_USAGE, -error, "cannot write the output") : 0;
+	w->line -= w->to->buf.length;
+	return text_out_flush(w->to);
 }
 
 int strace_step(void *context, const struct track_step *step)
@@ -278,6 +289,9 @@ int strace_step(void *context, const struct track_step *step)
 	case TRACK_GONE:
 		gone(w, step);
 		break;
+	case TRACK_DETACHED:
+		detached(w, step);
+		break;
 	case TRACK_SIGNAL:
 		signal_line(w, step);
 		break;
@@ -290,11 +304,10 @@ int strace_step(void *context, const struct track_step *step)
 	default:
 		break;
 	}
-	return w->out.length >= FLUSH_AT ? strace_flush(w) : 0;
+	return w->to->buf.length >= TEXT_OUT_FLUSH_AT ? strace_flush(w) : 0;
 }
 
 void strace_release(struct strace_writer *w)
 {
 	map_release(&w->ended);
-	buf_release(&w->out);
 }

@@ -4,6 +4,7 @@
 #define FMT_STRACE_H
 
 #include "event/track.h"
+#include "fmt/text_out.h"
 
 enum strace_time { STRACE_NO_TIME, STRACE_SECONDS, STRACE_MICROSECONDS, STRACE_EPOCH };
 
@@ -23,13 +24,11 @@ struct strace_writer {
 	struct strace_options options;
 	struct decode_options decode;
 	struct track *track; /* to know how many there are */
-	int fd;
-	struct buf out;
+	struct text_out *to;
 	size_t line;			 /* where the line that is not ended begins */
 	const struct track_thread *open; /* the thread whose line is not ended, or NULL */
 	struct map ended;		 /* threads whose exit has been shown with "= ?" */
 	uint64_t previous;		 /* time of the previous line, for -r */
-	uint64_t bytes;			 /* written so far */
 	/* Local time of day is worked out once a second. */
 	int64_t day_second;
 	char day_text[16];

@@ -6,6 +6,7 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "fmt/text_out.h"
 
 static unsigned int bucket_of(uint64_t ns)
 {
@@ -201,6 +202,36 @@ void summary_print(struct summary *summary, struct buf *out)
 		out->data[out->length] = '\0';
 	}
 	free(sum.buckets);
+}
+
+static void json_seconds(struct buf *out, const char *key, uint64_t ns)
+{
+	json_key(out, key);
+	buf_printf(out, "%llu.%09llu", (unsigned long long)(ns / 1000000000),
+		   (unsigned long long)(ns % 1000000000));
+}
+
+void summary_json(struct summary *summary, struct buf *out)
+{
+	sorting = summary;
+	if (summary->sort != SUMMARY_UNSORTED)
+		vec_sort(&summary->rows, compare);
+	for (size_t i = 0; i < summary->rows.length; i++) {
+		const struct summary_row *row = &summary->rows.items[i];
+
+		buf_add_char(out, '{');
+		json_member(out, "event", "summary");
+		json_member(out, "call", row->name);
+		json_number(out, "calls", (int64_t)row->calls);
+		json_number(out, "errors", (int64_t)row->errors);
+		json_seconds(out, "wall", row->wall);
+		json_seconds(out, "cpu", row->cpu);
+		json_seconds(out, "min", row->min);
+		json_seconds(out, "p50", summary_percentile(row, 50));
+		json_seconds(out, "p99", summary_percentile(row, 99));
+		json_seconds(out, "max", row->max);
+		buf_add_text(out, "}\n");
+	}
 }
 
 int summary_sort_parse(const char *text, enum summary_sort *sort)

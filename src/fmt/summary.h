@@ -38,6 +38,8 @@ struct summary {
 /* A track_writer; takes SUMMARY steps, and LEAVE steps as well. */
 int summary_step(void *context, const struct track_step *step);
 void summary_print(struct summary *summary, struct buf *out);
+/* The same as JSON, an object a line; times in seconds. */
+void summary_json(struct summary *summary, struct buf *out);
 /* The wall time that `percent` of the calls did not exceed, ns. */
 uint64_t summary_percentile(const struct summary_row *row, double percent);
 /* By name ("time", "calls", ...); 0 or -EINVAL with a message. */
