@@ -13,6 +13,9 @@
 #include <sys/ioctl.h>
 
 /* Linux 6.4, 6.6, 6.7, 6.8 */
+#ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
+#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)
+#endif
 #ifndef UFFD_FEATURE_WP_UNPOPULATED
 #define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
 #endif
@@ -61,6 +64,12 @@ struct pm_scan_arg {
 	__u64 category_inverted, category_mask, category_anyof_mask, return_mask;
 };
 #define PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
+#endif
+
+/* Linux 6.1: /dev/userfaultfd */
+#ifndef USERFAULTFD_IOC_NEW
+#define USERFAULTFD_IOC	    0xAA
+#define USERFAULTFD_IOC_NEW _IO(USERFAULTFD_IOC, 0x00)
 #endif
 
 /* Linux 6.13 */

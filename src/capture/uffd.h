@@ -13,8 +13,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/uapi.h"
 #include "capture/backend.h"
-#include "capture/kernel.h"
 #include "capture/pagelog.h"
 #include "tracee/inject.h"
 

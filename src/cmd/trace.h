@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The parts of chop trace: its options (trace_options.c), what becomes of the captures
+ * (trace_output.c), the order of things (trace.c).
+ */
+#ifndef CMD_TRACE_H
+#define CMD_TRACE_H
+
+#include "capture/session.h"
+#include "cmd/cmd.h"
+#include "store/tracedir.h"
+
+struct trace_options {
+	const char *function, *module, *indices, *trace_dir, *backend;
+	struct strvec begins, ends;
+	uint64_t max_traces;
+	bool gzip, lazy;
+};
+
+extern const struct opt_spec trace_spec;
+
+/* What the options and the command ask of a session; 0 or -errno with a message. */
+int trace_read_options(const struct trace_options *options, const struct strvec *rest,
+		       struct session_options *session);
+
+/* What the callbacks of the session work on. */
+struct trace_output {
+	struct tracedir *dir;
+	const char *path;
+	int error;     /* of writing; the session ends with it */
+	bool finished; /* the index is written, or there is no directory */
+};
+
+/* Callbacks of a session: `captured` and `released`. */
+int trace_store(void *output, struct capture *capture);
+void trace_finish(void *output, const struct session_result *result);
+/* How the program ended, under -v. */
+void trace_tell_exit(const struct session_result *result);
+
+#endif
