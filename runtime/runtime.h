@@ -209,6 +209,8 @@ const char *arch_access(const void *context);
 /* The breakpoint a trap at pc is of: its address. */
 uint64_t arch_breakpoint_at(uint64_t pc);
 
+/* Whether all of what arch_compare_regs looks at is equal. */
+bool arch_same_regs(const struct chop_regs *got, const struct chop_regs *want);
 /* Say which general registers differ; returns how many. */
 unsigned int arch_compare_regs(const struct chop_regs *got, const struct chop_regs *want);
 /* The same for the extended state; `got` is brought into canonical form. */

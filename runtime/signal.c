@@ -158,6 +158,18 @@ static void reached(uint64_t address, void *context)
 	verify(&regs, xstate, size);
 }
 
+static bool is_end(uint64_t address, const void *context)
+{
+	struct chop_regs regs;
+
+	if (rt.header->flags & SNIPPET_END_AT_RETURN)
+		return arch_context_sp(context) > arch_entry_sp();
+	if (!(rt.header->flags & SNIPPET_END_AT_STATE))
+		return true;
+	arch_get_regs(context, &regs, address);
+	return address == rt.header->reached_end && arch_same_regs(&regs, &rt.header->end);
+}
+
 static void trap(void *context)
 {
 	uint64_t pc = arch_context_pc(context);
@@ -180,8 +192,7 @@ static void trap(void *context)
 		step_over(end, context);
 		return;
 	}
-	if ((rt.header->flags & SNIPPET_END_AT_RETURN) &&
-	    arch_context_sp(context) <= arch_entry_sp())
+	if (!is_end(address, context))
 		step_over(end, context);
 	else
 		reached(address, context);

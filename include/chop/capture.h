@@ -31,6 +31,7 @@ enum chop_capture_moment {
 enum chop_capture_end {
 	CHOP_END_AT_ADDRESS = 0, /* before the instruction at one of `ends` executes */
 	CHOP_END_AT_RETURN = 1,	 /* at ends[0], sp above the one at entry */
+	CHOP_END_AT_STATE = 2,	 /* at reached_end, registers as at the end */
 };
 
 enum chop_capture_string {

@@ -70,6 +70,7 @@ enum snippet_flag {
 	SNIPPET_END_AT_RETURN = 1 << 0, /* ends[0] with sp above entry.sp, else any of ends */
 	SNIPPET_NO_GUARD = 1 << 1,	/* do not use MADV_GUARD_INSTALL (tests) */
 	SNIPPET_SAME_XCR0 = 1 << 2,	/* the code saves its own xstate: needs equal XCR0 */
+	SNIPPET_END_AT_STATE = 1 << 4,	/* reached_end with the registers of `end` */
 };
 
 /* Names are offsets into SNIPPET_STRINGS. */

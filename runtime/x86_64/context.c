@@ -140,6 +140,25 @@ static const struct comparison comparisons[] = {
 	REG(fs_base), REG(gs_base),
 };
 
+static uint64_t difference(const struct comparison *c, const struct chop_regs *got,
+			   const struct chop_regs *want, uint64_t *a, uint64_t *b)
+{
+	memcpy(a, (const uint8_t *)got + c->offset, sizeof(*a));
+	memcpy(b, (const uint8_t *)want + c->offset, sizeof(*b));
+	return (*a ^ *b) & c->mask;
+}
+
+bool arch_same_regs(const struct chop_regs *got, const struct chop_regs *want)
+{
+	uint64_t a, b;
+
+	for (size_t i = 0; i < sizeof(comparisons) / sizeof(*comparisons); i++) {
+		if (difference(&comparisons[i], got, want, &a, &b))
+			return false;
+	}
+	return true;
+}
+
 unsigned int arch_compare_regs(const struct chop_regs *got, const struct chop_regs *want)
 {
 	unsigned int differing = 0;
@@ -148,9 +167,7 @@ unsigned int arch_compare_regs(const struct chop_regs *got, const struct chop_re
 		const struct comparison *c = &comparisons[i];
 		uint64_t a, b;
 
-		memcpy(&a, (const uint8_t *)got + c->offset, sizeof(a));
-		memcpy(&b, (const uint8_t *)want + c->offset, sizeof(b));
-		if (!((a ^ b) & c->mask))
+		if (!difference(c, got, want, &a, &b))
 			continue;
 		differing++;
 		say(STDOUT, "differs: register %s is %x, in the original %x", c->name, a & c->mask,

@@ -73,6 +73,8 @@ struct arch_store {
 };
 bool arch_emulate(struct chop_regs *regs, const uint8_t *code, size_t size,
 		  struct arch_store *store);
+/* The instruction can be interrupted in its middle, the pc still at it (rep movs). */
+bool arch_repeats(const uint8_t *code, size_t size);
 /* The instruction is a system call: it must not be stepped with signals blocked. */
 bool arch_is_call(const uint8_t *code, size_t size);
 

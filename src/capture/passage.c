@@ -18,14 +18,6 @@
 /* Other threads are held until the owner has waited for them this long. */
 #define WAIT_BEFORE_RELEASE_US 3000
 
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
 int passage_alive(int error)
 {
 	return error == -ESRCH ? err_set(CHOP_DIFFERS, ESRCH, "the program ended") : error;
@@ -33,11 +25,13 @@ int passage_alive(int error)
 
 static bool at_end(const struct passage *run, uint64_t address)
 {
+	const struct region *region = run->region;
+	bool counts = !region->reached || region->reached(region->context, address);
 	struct chop_regs regs;
 
-	if (!(breakpoint_purposes(run->tracee, address) & BREAK_END))
+	if (!counts || !(breakpoint_purposes(run->tracee, address) & BREAK_END))
 		return false;
-	if (run->region->end_kind == END_AT_ADDRESS)
+	if (region->end_kind != END_AT_RETURN)
 		return true;
 	return !thread_get_regs(run->owner, &regs) && arch_sp(&regs) > run->floor;
 }
@@ -67,8 +61,10 @@ static int rewind_call(struct passage *run, const struct chop_regs *entry)
 		if (event.kind == EVENT_INTERRUPT) {
 			run->region->interrupted = interrupt_signal();
 			interrupt_done();
+		} else if (event.kind == EVENT_TIME) {
+			interrupt_at(interrupt_now() + TIME_AGAIN_NS);
 		}
-	} while (event.kind == EVENT_INTERRUPT);
+	} while (event.kind == EVENT_INTERRUPT || event.kind == EVENT_TIME);
 	if (event.kind != EVENT_CALL_EXIT)
 		return -ESRCH;
 	regs = *entry;
@@ -97,6 +93,8 @@ static int on_call_entry(struct passage *run, bool *ended)
 	if (call.number == SYS_sched_getaffinity || call.number == SYS_sched_setaffinity)
 		pin_end(&run->pin);
 	error = recorder_enter(&run->recorder, &regs);
+	if (call.number == run->recorder.call.number)
+		run->call_regs = regs;
 	run->called_vdso |= run->recorder.ip >= run->region->vdso.start &&
 			    run->recorder.ip < run->region->vdso.end;
 	if (!error && !run->recorder.ended && !run->recorder.change_count)
@@ -171,6 +169,13 @@ static bool stops_soon(const struct passage *run)
 	return false;
 }
 
+static int pass_other(struct passage *run, const struct event *event)
+{
+	if (run->region->reached)
+		run->region->reached(run->region->context, event->address);
+	return breakpoint_step_over(run->tracee, event->thread);
+}
+
 /* Another thread, while the owner waits for it. */
 static void serve_other(struct passage *run, const struct event *event)
 {
@@ -178,7 +183,7 @@ static void serve_other(struct passage *run, const struct event *event)
 
 	if (event->kind == EVENT_SIGNAL)
 		thread_forward(thread, RUN_FREE);
-	else if (event->kind != EVENT_BREAKPOINT || !breakpoint_step_over(run->tracee, thread))
+	else if (event->kind != EVENT_BREAKPOINT || !pass_other(run, event))
 		thread_resume(thread, RUN_FREE, 0);
 }
 
@@ -217,6 +222,17 @@ static int next_event(struct passage *run, struct event *event)
 	return 0;
 }
 
+/* The thread has stopped because we asked for it. */
+static int stopped(struct passage *run, bool *ended)
+{
+	int error;
+
+	if (run->region->interrupted)
+		return interrupted(run);
+	error = run->time_up ? passage_on_time(run, ended) : 0;
+	return error || *ended ? error : resume(run);
+}
+
 static int on_event(struct passage *run, const struct event *event, bool *ended)
 {
 	switch (event->kind) {
@@ -232,7 +248,11 @@ static int on_event(struct passage *run, const struct event *event, bool *ended)
 		run->signal = run->owner->info.si_signo;
 		return refuse_signal(run);
 	case EVENT_STOPPED:
-		return interrupted(run);
+		return stopped(run, ended);
+	case EVENT_TIME:
+		run->time_up = true;
+		thread_interrupt(run->owner);
+		return 0;
 	case EVENT_INTERRUPT:
 		run->region->interrupted = interrupt_signal();
 		interrupt_done();
@@ -253,15 +273,19 @@ int passage_run(struct passage *run)
 	int error;
 
 	thread_set_mask(run->owner, run->mask | SIGNALS_ASYNCHRONOUS);
-	run->started = now();
-	error = resume(run);
+	run->started = interrupt_now();
+	if (run->region->active_ns)
+		interrupt_at(run->started + run->region->active_ns);
+	/* It may end where it begins: not this time. */
+	error = pass_end(run);
 	while (!error && !ended) {
 		struct event event;
 
 		error = next_event(run, &event);
-		run->capture->duration_ns = now() - run->started;
+		run->capture->duration_ns = interrupt_now() - run->started;
 		if (!error)
 			error = on_event(run, &event, &ended);
 	}
+	interrupt_at(0);
 	return error;
 }

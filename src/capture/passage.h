@@ -10,6 +10,9 @@
 #include "capture/recorder.h"
 #include "capture/region.h"
 
+/* When a moment did not suit, the next one comes after this time. */
+#define TIME_AGAIN_NS 1000000
+
 struct passage {
 	struct region *region;
 	struct tracee *tracee;
@@ -24,14 +27,24 @@ struct passage {
 	uint64_t started;   /* ns */
 	int signal;	    /* to deliver when the program goes on */
 	struct u64vec owed; /* pages the kernel needs if the program is killed */
+	struct chop_regs call_regs; /* at the entry of the owner's last call */
 	bool armed;
 	bool called_vdso;
 	bool again;    /* the next call is the cancelled one */
 	bool released; /* other threads ran in between */
+	bool time_up;
+	bool in_call; /* time was up inside a call: the region ends before it */
 };
 
 /* -ESRCH comes without a message: the thread is gone. Any error, with its message. */
 int passage_alive(int error);
+/* Have breakpoints at the ends. */
+int passage_set_ends(struct passage *run);
+/*
+ * Time is up and the owner has stopped. *ended: that is the end, it may be in a system call
+ * then; otherwise it is to go on. 0 or -errno with a message.
+ */
+int passage_on_time(struct passage *run, bool *ended);
 /*
  * Run the owner until the region's end: 0. It is stopped then, as after any other reason
  * (-errno with a message).

@@ -309,6 +309,13 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 	return !known || recorder->shape.partial ? recorder_wait(recorder) : 0;
 }
 
+void recorder_end_in_call(struct recorder *recorder)
+{
+	syslog_event(log_of(recorder))->flags |= CHOP_EVENT_LAST;
+	syslog_end(log_of(recorder));
+	recorder->open = false;
+}
+
 int recorder_wait(struct recorder *recorder)
 {
 	int error = recorder->backend->ops->snapshot(recorder->backend);

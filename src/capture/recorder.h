@@ -58,5 +58,7 @@ int recorder_exit(struct recorder *recorder, const struct chop_regs *regs);
  * the exit counts as written by the call. 0 or -errno with a message.
  */
 int recorder_wait(struct recorder *recorder);
+/* The owner is in a call that the kernel will make again: the region ends before it. */
+void recorder_end_in_call(struct recorder *recorder);
 
 #endif

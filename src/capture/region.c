@@ -100,6 +100,8 @@ static int read_entry(struct passage *run)
 
 	if (error)
 		return error;
+	/* Stopped in a call: the region begins with making it again, as the kernel will. */
+	arch_restart_call(&capture->entry.regs);
 	run->mask = capture->entry.sigmask;
 	run->floor = arch_frame_floor(&capture->entry.regs);
 	capture->pid = tracee->pid;
@@ -117,7 +119,7 @@ static int read_ends(struct passage *run)
 {
 	uint64_t slot = arch_return_slot(&run->capture->entry.regs), address;
 
-	if (run->region->end_kind == END_AT_ADDRESS) {
+	if (run->region->end_kind != END_AT_RETURN) {
 		for (size_t i = 0; i < run->region->ends.length; i++)
 			*vec_push(&run->capture->ends) = run->region->ends.items[i];
 		return 0;
@@ -128,8 +130,23 @@ static int read_ends(struct passage *run)
 	return 0;
 }
 
+/* Have the program stop at the begins as well: what happens inside is counted, too. */
+static void watch_begins(struct passage *run)
+{
+	struct tracee *tracee = run->tracee;
+
+	for (size_t i = 0; i < tracee->breakpoints.length; i++) {
+		const struct breakpoint *breakpoint = tracee->breakpoints.items[i];
+
+		if (!(breakpoint->purpose & BREAK_BEGIN))
+			continue;
+		run->region->backend->ops->make_present(run->region->backend, breakpoint->address);
+		breakpoint_set(tracee, breakpoint->address, BREAK_BEGIN);
+	}
+}
+
 /* The end's page is part of a capture: a replay stops there. */
-static int set_ends(struct passage *run)
+int passage_set_ends(struct passage *run)
 {
 	for (size_t i = 0; i < run->capture->ends.length; i++) {
 		uint64_t address = run->capture->ends.items[i];
@@ -181,7 +198,9 @@ static int enter(struct passage *run)
 	recorder_begin(&run->recorder, run->tracee, backend, run->owner, &run->mask, run->capture);
 	if (run->capture->rseq_address)
 		backend->ops->make_present(backend, run->capture->rseq_address);
-	return set_ends(run);
+	if (run->region->watch_begins)
+		watch_begins(run);
+	return run->region->active_ns ? 0 : passage_set_ends(run);
 }
 
 /* -- after --------------------------------------------------------------------------------- */
@@ -191,6 +210,10 @@ static int read_end(struct passage *run)
 	struct thread_state *end = &run->capture->end;
 	int error = state_read(run->owner, end);
 
+	if (run->in_call) {
+		end->regs = run->call_regs;
+		arch_rewind_call(&end->regs);
+	}
 	end->sigmask = run->mask;
 	end->altstack_address = run->capture->entry.altstack_address;
 	end->altstack_size = run->capture->entry.altstack_size;
@@ -215,6 +238,10 @@ static void finish_pages(struct passage *run)
 	support_add(&run->support, capture);
 	for (size_t i = 0; i < capture->ends.length; i++)
 		flag_page(capture, capture->ends.items[i]);
+	for (size_t i = 0; run->region->watch_begins && i < run->tracee->breakpoints.length; i++) {
+		if (run->tracee->breakpoints.items[i]->purpose & BREAK_BEGIN)
+			flag_page(capture, run->tracee->breakpoints.items[i]->address);
+	}
 	if (capture->rseq_address)
 		flag_page(capture, capture->rseq_address);
 }
@@ -240,6 +267,8 @@ static int leave(struct passage *run, int error)
 	thread_set_mask(run->owner, run->mask);
 	breakpoints_clear(run->tracee, BREAK_END);
 	breakpoints_show(run->tracee, BREAK_ALL);
+	if (run->region->left && !run->owner->exiting && !run->owner->queued)
+		run->region->left(run->region->context, run->owner);
 	if (!error && !end_error)
 		finish_pages(run);
 	vec_release(&run->support.pages);

@@ -14,8 +14,22 @@ struct region {
 	struct backend *backend; /* owned */
 	struct vdso vdso;
 	enum end_kind end_kind;
-	struct u64vec ends; /* END_AT_ADDRESS: run-time addresses */
+	struct u64vec ends; /* run-time addresses; unless END_AT_RETURN */
 	int interrupted;    /* a signal came for us while it ran, and was acknowledged */
+	/*
+	 * Time it lasts, ns; 0: up to an end. With ends it goes on from there to the first of
+	 * them, without it ends at whatever instruction that is. With END_AT_STATE.
+	 */
+	uint64_t active_ns;
+	/*
+	 * Called whenever a thread comes to an end (or, with `watch_begins`, a begin) while the
+	 * region runs: whether an end there is one this time. May be NULL: it is.
+	 */
+	bool (*reached)(void *context, uint64_t address);
+	/* The region is over, the owner can make calls, all stand still; may be NULL. */
+	void (*left)(void *context, struct thread *owner);
+	void *context;
+	bool watch_begins; /* their breakpoints are instructions, not jumps */
 };
 
 /* For a new program image; the thread can make calls. 0 or -errno with a message. */

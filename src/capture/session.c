@@ -336,6 +336,8 @@ static int on_event(struct session *session, struct event *event)
 	case EVENT_EXIT:
 		session->done = true;
 		return 0;
+	case EVENT_TIME:
+		return 0;
 	case EVENT_CALL_ENTRY:
 	case EVENT_CALL_EXIT:
 	case EVENT_STEPPED:

@@ -28,7 +28,7 @@ static void arguments(struct buf *out, const struct decode_call *call)
 		snprintf(name, sizeof(name), "arg%u", i);
 		json_key(out, arg->name[0] ? arg->name : name);
 		/* One that waits for the exit has no end yet. */
-		json_string(out, call->text.data + arg->start,
+		json_quoted(out, call->text.data + arg->start,
 			    arg->end > arg->start ? arg->end - arg->start : 0);
 	}
 	buf_add_char(out, '}');

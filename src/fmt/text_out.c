@@ -44,7 +44,7 @@ static size_t utf8(const unsigned char *text, size_t left)
 	return length;
 }
 
-void json_string(struct buf *out, const char *text, size_t length)
+void json_quoted(struct buf *out, const char *text, size_t length)
 {
 	const unsigned char *bytes = (const unsigned char *)text;
 
@@ -71,14 +71,14 @@ void json_key(struct buf *out, const char *key)
 
 	if (last != '{' && last != '[')
 		buf_add_char(out, ',');
-	json_string(out, key, strlen(key));
+	json_quoted(out, key, strlen(key));
 	buf_add_char(out, ':');
 }
 
 void json_member(struct buf *out, const char *key, const char *text)
 {
 	json_key(out, key);
-	json_string(out, text, strlen(text));
+	json_quoted(out, text, strlen(text));
 }
 
 void json_number(struct buf *out, const char *key, int64_t value)

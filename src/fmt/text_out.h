@@ -21,7 +21,7 @@ int text_out_flush(struct text_out *out);
 void text_out_release(struct text_out *out);
 
 /* A JSON string in quotes. Bytes that are no UTF-8 become U+FFFD. */
-void json_string(struct buf *out, const char *text, size_t length);
+void json_quoted(struct buf *out, const char *text, size_t length);
 /* "key":"text" with a comma in front unless an object begins here. */
 void json_member(struct buf *out, const char *key, const char *text);
 void json_number(struct buf *out, const char *key, int64_t value);

@@ -242,7 +242,7 @@ static int go_on(struct engine *engine, uint64_t pc, bool ignore_end, uint32_t l
 static int do_end(struct engine *engine, uint64_t pc)
 {
 	if (!engine->config.is_end ||
-	    engine->config.is_end(engine->config.context, pc, engine->state->regs[4]))
+	    engine->config.is_end(engine->config.context, pc, engine->state->regs))
 		return stop_with(engine, ENGINE_END, pc);
 	return go_on(engine, pc, true, 0);
 }

@@ -41,8 +41,8 @@ struct engine_config {
 	void *context; /* for the hooks */
 	/* Code at pc: fill up to `size` bytes, return how many there are. NULL: memory. */
 	size_t (*read_code)(void *context, uint64_t pc, uint8_t *code, size_t size);
-	/* At an end address: is this the end? NULL: always. */
-	bool (*is_end)(void *context, uint64_t pc, uint64_t sp);
+	/* At an end address: is this the end? regs in encoding order. NULL: always. */
+	bool (*is_end)(void *context, uint64_t pc, const uint64_t regs[16]);
 	/*
 	 * A syscall instruction is next to take effect; regs->rip is behind it. Change the
 	 * registers as it would. NULL: refuse.

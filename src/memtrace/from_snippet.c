@@ -217,7 +217,9 @@ static int fill(const struct file *file, struct capture *capture)
 	capture->begin = h->begin;
 	capture->reached_end = h->reached_end;
 	capture->duration_ns = h->duration_ns;
-	capture->end_kind = h->flags & SNIPPET_END_AT_RETURN ? END_AT_RETURN : END_AT_ADDRESS;
+	capture->end_kind = h->flags & SNIPPET_END_AT_RETURN  ? END_AT_RETURN
+			    : h->flags & SNIPPET_END_AT_STATE ? END_AT_STATE
+							      : END_AT_ADDRESS;
 	error = add_runs(file, capture);
 	if (!error)
 		error = add_changes(file, capture);

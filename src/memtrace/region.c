@@ -116,13 +116,30 @@ static size_t read_code(void *context, uint64_t pc, uint8_t *code, size_t size)
 
 /* ---- running */
 
-static bool is_end(void *context, uint64_t pc, uint64_t sp)
+static bool same_registers(const struct chop_regs *end, const uint64_t regs[16])
+{
+	const uint64_t wanted[16] = {
+		end->rax, end->rcx, end->rdx, end->rbx, end->rsp, end->rbp, end->rsi, end->rdi,
+		end->r8,  end->r9,  end->r10, end->r11, end->r12, end->r13, end->r14, end->r15,
+	};
+
+	return !memcmp(regs, wanted, sizeof(wanted));
+}
+
+static bool is_end(void *context, uint64_t pc, const uint64_t regs[16])
 {
 	const struct region *region = context;
 	const struct capture *c = region->capture;
 
-	(void)pc;
-	return c->end_kind != END_AT_RETURN || sp > arch_sp(&c->entry.regs);
+	switch (c->end_kind) {
+	case END_AT_RETURN:
+		return regs[4] > arch_sp(&c->entry.regs);
+	case END_AT_STATE:
+		return pc == c->reached_end && same_registers(&c->end.regs, regs);
+	case END_AT_ADDRESS:
+		break;
+	}
+	return true;
 }
 
 /* Leave free what the program had mapped, touched or not: it may map there again. */

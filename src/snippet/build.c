@@ -34,6 +34,7 @@ static void fill_facts(struct builder *b)
 	header->version = SNIPPET_VERSION;
 	header->size = sizeof(*header);
 	header->flags = (capture->end_kind == END_AT_RETURN ? SNIPPET_END_AT_RETURN : 0) |
+			(capture->end_kind == END_AT_STATE ? SNIPPET_END_AT_STATE : 0) |
 			(b->options->no_guard ? SNIPPET_NO_GUARD : 0);
 	header->begin = capture->begin;
 	header->reached_end = capture->reached_end;

@@ -56,6 +56,11 @@ struct capture_mapping {
 enum end_kind {
 	END_AT_ADDRESS, /* before the instruction at one of `ends` executes */
 	END_AT_RETURN,	/* at ends[0], the return address, with sp above the entry's */
+	/*
+	 * At reached_end with the general registers of the end: it was passed an unknown number
+	 * of times before (a moment in time, the Nth time an address is reached).
+	 */
+	END_AT_STATE,
 };
 
 struct capture {

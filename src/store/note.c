@@ -111,8 +111,7 @@ void note_write(const struct capture *capture, enum chop_capture_moment moment, 
 		.altstack_size = thread->altstack_size,
 		.altstack_flags = thread->altstack_flags,
 		.xstate_size = (uint32_t)thread->xstate_size,
-		.end_kind = capture->end_kind == END_AT_RETURN ? CHOP_END_AT_RETURN
-							       : CHOP_END_AT_ADDRESS,
+		.end_kind = capture->end_kind,
 		.rseq_address = capture->rseq_address,
 		.rseq_size = capture->rseq_size,
 		.page_size = CHOP_PAGE_SIZE,
@@ -126,6 +125,11 @@ void note_write(const struct capture *capture, enum chop_capture_moment moment, 
 	buf_add(out, &note, sizeof(note));
 	buf_add(out, tail.data, tail.length);
 }
+
+_Static_assert((int)END_AT_ADDRESS == CHOP_END_AT_ADDRESS &&
+		       (int)END_AT_RETURN == CHOP_END_AT_RETURN &&
+		       (int)END_AT_STATE == CHOP_END_AT_STATE,
+	       "file format");
 
 static int bad(const char *file, const char *what)
 {
@@ -151,7 +155,7 @@ static int check(const struct chop_capture_note *note, size_t size, const char *
 		return bad(file, "the wrong moment: entry and end are mixed up");
 	if (note->page_size != CHOP_PAGE_SIZE)
 		return bad(file, "another page size than this machine");
-	if (note->end_kind > CHOP_END_AT_RETURN)
+	if (note->end_kind > CHOP_END_AT_STATE)
 		return bad(file, "an unknown kind of end");
 	/* 32-bit counts: the sums cannot wrap. */
 	tail->ends = note->size;
@@ -230,7 +234,7 @@ static void read_region(const struct chop_capture_note *note, struct capture *ca
 	capture->begin = note->begin;
 	capture->reached_end = note->reached_end;
 	capture->duration_ns = note->duration_ns;
-	capture->end_kind = note->end_kind == CHOP_END_AT_RETURN ? END_AT_RETURN : END_AT_ADDRESS;
+	capture->end_kind = (enum end_kind)note->end_kind;
 	capture->rseq_address = note->rseq_address;
 	capture->rseq_size = note->rseq_size;
 	memcpy(capture->cpu, note->cpu, sizeof(note->cpu));

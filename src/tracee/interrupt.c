@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "base/alloc.h"
 
@@ -11,6 +12,7 @@ static const int caught[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 
 static volatile sig_atomic_t pending;
 static volatile sig_atomic_t from_terminal;
+static uint64_t deadline; /* of interrupt_at; 0 when there is none */
 
 static void tick(int signal)
 {
@@ -54,10 +56,47 @@ bool interrupt_from_terminal(void)
 	return from_terminal;
 }
 
+uint64_t interrupt_now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+/* The first tick at the deadline, then often: one may come just before a wait. */
+static void set_timer(void)
+{
+	struct itimerval timer = { { 0, 0 }, { 0, 0 } };
+	uint64_t now = interrupt_now(), left = deadline > now ? deadline - now : 0;
+
+	if (deadline) {
+		timer.it_interval.tv_usec = 10000;
+		timer.it_value.tv_sec = (time_t)(left / 1000000000);
+		timer.it_value.tv_usec = (suseconds_t)(left % 1000000000 / 1000 + 1);
+		if (timer.it_value.tv_usec > 999999)
+			timer.it_value.tv_usec = 999999;
+	}
+	setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 void interrupt_done(void)
 {
-	struct itimerval never = { 0 };
-
 	pending = 0;
-	setitimer(ITIMER_REAL, &never, NULL);
+	set_timer();
+}
+
+void interrupt_at(uint64_t when)
+{
+	deadline = when;
+	if (!pending)
+		set_timer();
+}
+
+bool interrupt_time(void)
+{
+	if (!deadline || interrupt_now() < deadline)
+		return false;
+	interrupt_at(0);
+	return true;
 }

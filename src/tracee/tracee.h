@@ -29,11 +29,12 @@ enum event_kind {
 	EVENT_EXEC,	  /* the program became another; all but the thread is new */
 	EVENT_EXIT,	  /* the program is gone: tracee->exit_status */
 	EVENT_INTERRUPT,  /* a signal came for us (interrupt.h) */
+	EVENT_TIME,	  /* the time of interrupt_at has come */
 };
 
 struct event {
 	enum event_kind kind;
-	struct thread *thread; /* NULL for EVENT_EXIT and EVENT_INTERRUPT */
+	struct thread *thread; /* NULL for EVENT_EXIT, EVENT_INTERRUPT, EVENT_TIME */
 	uint64_t address;      /* EVENT_BREAKPOINT */
 };
 

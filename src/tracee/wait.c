@@ -426,9 +426,12 @@ static bool from_queue(struct tracee *tracee, struct event *event)
 
 static bool interrupted(struct event *event)
 {
-	if (!interrupt_signal())
+	if (interrupt_signal())
+		*event = (struct event){ .kind = EVENT_INTERRUPT };
+	else if (interrupt_time())
+		*event = (struct event){ .kind = EVENT_TIME };
+	else
 		return false;
-	*event = (struct event){ .kind = EVENT_INTERRUPT };
 	return true;
 }
 

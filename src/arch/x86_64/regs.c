@@ -176,6 +176,28 @@ bool arch_is_call(const uint8_t *code, size_t size)
 	       (code[0] == 0xcd && code[1] == 0x80);
 }
 
+static bool is_prefix(uint8_t byte)
+{
+	return byte == 0x66 || byte == 0x67 || byte == 0xf2 || byte == 0xf3 || byte == 0x26 ||
+	       byte == 0x2e || byte == 0x36 || byte == 0x3e || byte == 0x64 || byte == 0x65 ||
+	       (byte & 0xf0) == 0x40;
+}
+
+bool arch_repeats(const uint8_t *code, size_t size)
+{
+	bool repeated = false;
+
+	while (size && is_prefix(*code)) {
+		repeated |= *code == 0xf2 || *code == 0xf3;
+		code++;
+		size--;
+	}
+	/* ins, outs; movs, cmps; stos, lods, scas */
+	return repeated && size && ((*code >= 0x6c && *code <= 0x6f) ||
+				    (*code >= 0xa4 && *code <= 0xa7) ||
+				    (*code >= 0xaa && *code <= 0xaf));
+}
+
 void arch_run_table(struct chop_regs *regs, uint64_t runner, uint64_t table)
 {
 	regs->r12 = table;
