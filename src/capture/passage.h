@@ -21,12 +21,12 @@ struct passage {
 	struct support support;
 	struct pin pin;
 	struct recorder recorder;
-	uint64_t begin;	    /* where the owner stood */
-	uint64_t mask;	    /* the owner's own */
-	uint64_t floor;	    /* sp beyond which the activation is over */
-	uint64_t started;   /* ns */
-	int signal;	    /* to deliver when the program goes on */
-	struct u64vec owed; /* pages the kernel needs if the program is killed */
+	uint64_t begin;		    /* where the owner stood */
+	uint64_t mask;		    /* the owner's own */
+	uint64_t floor;		    /* sp beyond which the activation is over */
+	uint64_t started;	    /* ns */
+	int signal;		    /* to deliver when the program goes on */
+	struct u64vec owed;	    /* pages the kernel needs if the program is killed */
 	struct chop_regs call_regs; /* at the entry of the owner's last call */
 	bool armed;
 	bool called_vdso;

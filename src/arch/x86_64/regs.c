@@ -193,9 +193,9 @@ bool arch_repeats(const uint8_t *code, size_t size)
 		size--;
 	}
 	/* ins, outs; movs, cmps; stos, lods, scas */
-	return repeated && size && ((*code >= 0x6c && *code <= 0x6f) ||
-				    (*code >= 0xa4 && *code <= 0xa7) ||
-				    (*code >= 0xaa && *code <= 0xaf));
+	return repeated && size &&
+	       ((*code >= 0x6c && *code <= 0x6f) || (*code >= 0xa4 && *code <= 0xa7) ||
+		(*code >= 0xaa && *code <= 0xaf));
 }
 
 void arch_run_table(struct chop_regs *regs, uint64_t runner, uint64_t table)
