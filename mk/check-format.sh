@@ -12,7 +12,7 @@ if [ "$version" != 14 ]; then
 	echo "clang-format 14 is not installed"
 	exit 77
 fi
-files=$(find src runtime bpf include tests/unit tests/fuzz bench -name '*.[ch]' 2>/dev/null | sort)
+files=$(find src runtime preload bpf include tests/unit tests/fuzz bench -name '*.[ch]' 2>/dev/null | sort)
 if [ "${1:-}" = -i ]; then
 	echo "$files" | xargs "$name" -i
 	exit

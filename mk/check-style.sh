@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 {
-	find src runtime bpf include tests bench mk examples .ci completions -type f \
+	find src runtime preload bpf include tests bench mk examples .ci completions -type f \
 		\( -name '*.[chS]' -o -name '*.cc' -o -name '*.sh' -o -name '*.mk' -o -name '*.awk' \
 		   -o -name run \) 2>/dev/null
 	echo Makefile

@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "capture/interpose.h"
 #include "capture/owed.h"
 #include "capture/passage.h"
 #include "tracee/breakpoint.h"
@@ -304,7 +305,7 @@ int region_capture(struct region *region, struct thread *owner, struct capture *
 		.capture = capture,
 	};
 	struct chop_regs regs = { 0 };
-	int error;
+	int error = region->interpose ? interpose_begin(run.tracee, owner) : 0;
 
 	threads_stop(run.tracee, owner);
 	if (!thread_get_regs(owner, &regs))
@@ -313,12 +314,15 @@ int region_capture(struct region *region, struct thread *owner, struct capture *
 	capture->program = xstrdup(run.tracee->program);
 	pin_begin(&run.pin, run.tracee, owner);
 	thread_get_mask(owner, &run.mask);
-	error = enter(&run);
+	if (!error)
+		error = enter(&run);
 	if (!error)
 		error = passage_run(&run);
 	error = leave(&run, error);
 	pin_end(&run.pin);
 	threads_resume(run.tracee, owner);
+	if (region->interpose)
+		interpose_end(run.tracee, owner, run.begin);
 	if (error && !owner->queued && !owner->exiting && pass_begin(&run))
 		return error;
 	if (!owner->queued && !owner->exiting)

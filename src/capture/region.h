@@ -15,6 +15,7 @@ struct region {
 	struct vdso vdso;
 	enum end_kind end_kind;
 	struct u64vec ends; /* run-time addresses; unless END_AT_RETURN */
+	bool interpose;	    /* output is kept until it has ended (interpose.h) */
 	int interrupted;    /* a signal came for us while it ran, and was acknowledged */
 	/*
 	 * Time it lasts, ns; 0: up to an end. With ends it goes on from there to the first of

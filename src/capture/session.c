@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "capture/interpose.h"
 #include "capture/marks.h"
 #include "capture/region.h"
 #include "tracee/breakpoint.h"
@@ -146,6 +147,8 @@ static int look(struct session *session, struct thread *thread)
 		err_clear();
 		return 0;
 	}
+	if (!error && marks->found && session->options->interpose)
+		error = interpose_check(&session->tracee);
 	if (error)
 		return error;
 	session->running |= session->tracee.loaded;
@@ -163,6 +166,7 @@ static int begin_image(struct session *session, struct thread *thread)
 	region_close(&session->region);
 	region_marks_release(&session->marks);
 	error = region_open(&session->region, &session->tracee, thread, session->ops);
+	session->region.interpose = session->options->interpose != NULL;
 	return error ? error : look(session, thread);
 }
 
@@ -417,6 +421,7 @@ static int start_and_trace(struct session *session)
 	struct spawn_options spawn = {
 		.argv = session->options->argv,
 		.lazy = session->options->lazy,
+		.preload = session->options->interpose,
 	};
 	struct tracee *tracee = &session->tracee;
 	struct thread *thread;

@@ -44,6 +44,7 @@ struct session_options {
 	uint64_t max_traces;	     /* 0: no limit */
 	bool lazy;		     /* leave LD_BIND_NOW alone */
 	const char *backend;	     /* NULL: the best there is */
+	const char *interpose;	     /* path of libchop-interpose.so, or NULL */
 	/*
 	 * Takes a capture that is complete (id and invocation are set). An error ends the
 	 * tracing; the program goes on.

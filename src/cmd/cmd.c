@@ -2,10 +2,14 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
 
@@ -60,6 +64,27 @@ char *cmd_line(int argc, char **argv)
 		add_quoted(&line, argv[i]);
 	}
 	return buf_detach(&line);
+}
+
+int cmd_library(const char *name, char **path)
+{
+	static const char *const places[] = { "%s/%s", "%s/../lib/chop/%s" };
+	char self[PATH_MAX];
+	ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (length < 0)
+		return err_sys(CHOP_MISSING, errno, "cannot read /proc/self/exe");
+	self[length] = '\0';
+	*strrchr(self, '/') = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		cleanup_free char *place = xasprintf(places[i], self, name);
+
+		*path = realpath(place, NULL);
+		if (*path)
+			return 0;
+	}
+	return err_set(CHOP_MISSING, ENOENT, "%s is neither in %s nor in %s/../lib/chop", name,
+		       self, self);
 }
 
 int cmd_usage(const char *fmt, ...)

@@ -24,6 +24,12 @@ bool cmd_parse(const struct opt_spec *spec, int argc, char **argv, void *options
 /* The command line as one would type it, quoted where a shell needs it; the caller frees. */
 char *cmd_line(int argc, char **argv);
 
+/*
+ * A library of ours that programs load: beside the tool in the build directory, or installed
+ * with it. 0 with its absolute path, which the caller frees, or -errno with a message.
+ */
+int cmd_library(const char *name, char **path);
+
 /* Record "expected ...; try chop NAME --help" style usage errors; returns -EINVAL. */
 int cmd_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

@@ -54,6 +54,7 @@ int cmd_trace(int argc, char **argv)
 	vec_release(&session.ends);
 	vec_release(&options.begins);
 	vec_release(&options.ends);
+	free(options.library);
 	vec_release(&rest);
 	return status;
 }

@@ -14,13 +14,14 @@ struct trace_options {
 	const char *function, *module, *indices, *trace_dir, *backend;
 	struct strvec begins, ends;
 	uint64_t max_traces;
-	bool gzip, lazy;
+	bool gzip, lazy, interpose;
+	char *library; /* with -interpose: what is preloaded; owned */
 };
 
 extern const struct opt_spec trace_spec;
 
 /* What the options and the command ask of a session; 0 or -errno with a message. */
-int trace_read_options(const struct trace_options *options, const struct strvec *rest,
+int trace_read_options(struct trace_options *options, const struct strvec *rest,
 		       struct session_options *session);
 
 /* What the callbacks of the session work on. */

@@ -30,6 +30,9 @@ static const struct opt table[] = {
 	OPT_HEADING("How"),
 	OPT_TEXT(0, "backend", struct trace_options, backend, "NAME",
 		 "uffd (default: the best there is)"),
+	OPT_FLAG(0, "interpose", struct trace_options, interpose,
+		 "keep output until the region has ended, and answer for\n"
+		 "allocations and the time without system calls"),
 	OPT_FLAG(0, "lazy", struct trace_options, lazy, "do not set LD_BIND_NOW for the program"),
 	OPT_END,
 };
@@ -72,7 +75,7 @@ static int check_options(const struct trace_options *options, const struct strve
 	return 0;
 }
 
-int trace_read_options(const struct trace_options *options, const struct strvec *rest,
+int trace_read_options(struct trace_options *options, const struct strvec *rest,
 		       struct session_options *session)
 {
 	int error = check_options(options, rest);
@@ -83,6 +86,9 @@ int trace_read_options(const struct trace_options *options, const struct strvec 
 	session->max_traces = options->max_traces;
 	session->lazy = options->lazy;
 	session->backend = options->backend;
+	if (!error && options->interpose)
+		error = cmd_library("libchop-interpose.so", &options->library);
+	session->interpose = options->library;
 	if (!error && options->indices)
 		error = index_ranges_parse(options->indices, &session->indices);
 	if (!error)

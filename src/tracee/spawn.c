@@ -23,6 +23,15 @@
 #include "tracee/trampoline.h"
 #include "tracee/wait.h"
 
+static void add_preload(const char *library)
+{
+	const char *others = getenv("LD_PRELOAD");
+	cleanup_free char *all =
+		xasprintf("%s%s%s", library, others && *others ? ":" : "", others ? others : "");
+
+	setenv("LD_PRELOAD", all, 1);
+}
+
 static void run_child(const struct spawn_options *options, int go, int failed)
 {
 	int error;
@@ -33,6 +42,8 @@ static void run_child(const struct spawn_options *options, int go, int failed)
 	personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
 	if (!options->lazy)
 		setenv("LD_BIND_NOW", "1", 1);
+	if (options->preload)
+		add_preload(options->preload);
 	execvp(options->argv[0], options->argv);
 	error = errno;
 	io_write(failed, &error, sizeof(error));

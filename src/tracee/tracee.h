@@ -100,8 +100,9 @@ struct tracee {
 };
 
 struct spawn_options {
-	char *const *argv; /* NULL-terminated; argv[0] is looked up in PATH */
-	bool lazy;	   /* leave LD_BIND_NOW alone */
+	char *const *argv;   /* NULL-terminated; argv[0] is looked up in PATH */
+	bool lazy;	     /* leave LD_BIND_NOW alone */
+	const char *preload; /* library for LD_PRELOAD, before those that are in it; or NULL */
 };
 
 /*

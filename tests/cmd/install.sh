@@ -25,6 +25,10 @@ done <commands
 bash -n root/usr/share/bash-completion/completions/chop || fail "bash completion"
 [ -s root/usr/share/zsh/site-functions/_chop ] || fail "no zsh completion"
 
+[ -s root/usr/lib/chop/libchop-interpose.so ] || fail "no libchop-interpose.so"
+chop_needs=$("$chop" trace -interpose -function x -trace-dir t -- /bin/true 2>&1)
+[[ $chop_needs == *"no function 'x'"* ]] || fail "-interpose: $chop_needs"
+
 # Each header can be used alone.
 for header in root/usr/include/chop/*.h; do
 	echo "#include <chop/${header##*/}>" >use.c
