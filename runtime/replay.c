@@ -74,6 +74,26 @@ bool has_calls(void)
 	return calls.total > 0;
 }
 
+const struct chop_event *peek_event(struct chop_event_parts *parts)
+{
+	uint64_t offset = calls.offset;
+
+	return chop_event_next(calls.payload, calls.size, &offset, parts);
+}
+
+void take_event(void)
+{
+	struct chop_event_parts parts;
+
+	chop_event_next(calls.payload, calls.size, &calls.offset, &parts);
+	calls.made++;
+}
+
+uint64_t replay_position(void)
+{
+	return calls.made;
+}
+
 void rewind_calls(void)
 {
 	calls.offset = calls.made = 0;
@@ -108,12 +128,31 @@ static void show_output(const struct chop_event *event)
 	}
 }
 
+static const char *kind_name(const struct chop_event *event)
+{
+	switch (event->kind) {
+	case CHOP_EVENT_SIGNAL:
+		return event->number ? "a signal" : "the end of a signal handler";
+	case CHOP_EVENT_TSC:
+		return "rdtsc";
+	case CHOP_EVENT_CPUID:
+		return "cpuid";
+	default:
+		return "the end";
+	}
+}
+
 /* -- is it the one? ----------------------------------------------------------------------- */
 
 static bool say_other_call(const struct chop_event *event, uint64_t number, uint64_t ip)
 {
-	say(STDOUT, "diverged at system call %u: expected %s at %a, got %s at %a", calls.made,
-	    call_name((uint64_t)event->number), event->ip, call_name(number), ip);
+	if (event->kind != CHOP_EVENT_CALL)
+		say(STDOUT, "diverged at system call %u: expected %s at %a, got %s at %a",
+		    calls.made, kind_name(event), event->ip, call_name(number), ip);
+	else
+		say(STDOUT, "diverged at system call %u: expected %s at %a, got %s at %a",
+		    calls.made, call_name((uint64_t)event->number), event->ip, call_name(number),
+		    ip);
 	return false;
 }
 
@@ -152,22 +191,51 @@ static bool say_surplus(uint64_t number, uint64_t ip)
 	return false;
 }
 
+/* Signals that came as the call returned. */
+static void deliver_next(void *context)
+{
+	struct chop_event_parts parts;
+	const struct chop_event *event;
+
+	while ((event = peek_event(&parts)) && event->kind == CHOP_EVENT_SIGNAL &&
+	       (event->flags & CHOP_EVENT_NEXT)) {
+		take_event();
+		deliver(event, &parts, context);
+	}
+}
+
+/* A handler is left; or a signal came before the call was made, which is made afterwards. */
+static bool replay_instead(const struct chop_event *event, const struct chop_event_parts *parts,
+			   uint64_t number, void *context)
+{
+	if (!event->number && (number != __NR_rt_sigreturn || !same_inputs(event, parts->inputs)))
+		return false;
+	take_event();
+	deliver(event, parts, context);
+	if (!event->number)
+		deliver_next(context);
+	return true;
+}
+
 bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last)
 {
 	const struct chop_event *event;
 	struct chop_event_parts parts;
 	uint64_t args[6];
 
-	event = chop_event_next(calls.payload, calls.size, &calls.offset, &parts);
+	event = peek_event(&parts);
 	if (!event)
 		return say_surplus(number, ip);
+	if (event->kind == CHOP_EVENT_SIGNAL && event->ip == ip &&
+	    replay_instead(event, &parts, number, context))
+		return true;
 	if ((uint64_t)(uint32_t)event->number != number || event->ip != ip ||
 	    event->kind != CHOP_EVENT_CALL)
 		return say_other_call(event, number, ip);
 	arch_get_args(context, args);
 	if (!same_args(event, args) || !same_inputs(event, parts.inputs))
 		return false;
-	calls.made++;
+	take_event();
 	*last = event->flags & CHOP_EVENT_LAST;
 	if (*last)
 		return true;
@@ -178,6 +246,7 @@ bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last)
 	else
 		apply_writes(event, parts.writes);
 	arch_set_result(context, event->result);
+	deliver_next(context);
 	return true;
 }
 

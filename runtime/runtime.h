@@ -114,6 +114,8 @@ void install_handlers(void);
 /* Called by arch_signal_entry, on the alternate stack. */
 void runtime_signal(int signal, void *info, void *context);
 void start_watchdog(void);
+/* Exit because the region did not do what the original did, which was said. */
+noreturn void diverged(void);
 /* Make every system call outside the runtime a SIGSYS. */
 void filter_calls(void);
 
@@ -132,11 +134,23 @@ void rewind_calls(void);
 bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last);
 /* Calls of the log that were not made (said), or 0. */
 uint64_t missing_calls(void);
+/* The next record, or NULL at the end; take_event() goes past it. */
+const struct chop_event *peek_event(struct chop_event_parts *parts);
+void take_event(void);
+/* Records taken until now. */
+uint64_t replay_position(void);
 /* Give memory what the kernel wrote. */
 void apply_writes(const struct chop_event *event, const uint8_t *writes);
 /* Make a memory call again at the recorded addresses; in replay_memory.c. */
 void remap(const struct chop_event *event, const uint8_t *writes);
 void undo_remaps(void);
+
+/* -- replay_signal.c: its signal handlers ------------------------------------------------ */
+
+/* The instruction at the context's pc faulted: true when the original did, which is replayed. */
+bool replay_fault(int signal, void *context);
+/* Enter or leave a handler as this record of CHOP_EVENT_SIGNAL did; diverges when elsewhere. */
+void deliver(const struct chop_event *event, const struct chop_event_parts *parts, void *context);
 
 /* -- verify.c ---------------------------------------------------------------------- */
 
@@ -202,6 +216,9 @@ void arch_set_pc(void *context, uint64_t pc);
 /* The system call a SIGSYS interrupted: its arguments, and the result to go on with. */
 void arch_get_args(const void *context, uint64_t args[6]);
 void arch_set_result(void *context, int64_t result);
+/* Go on with these registers and this canonical extended state (0 bytes: as it is). */
+void arch_set_state(void *context, const struct chop_regs *regs, const uint8_t *xstate,
+		    uint64_t size);
 /* Trap after one instruction; off also repairs what the instruction saw of it. */
 void arch_step(void *context, bool on, const uint8_t *instruction);
 /* How the faulting access was made: "read", "wrote" or "executed". */

@@ -131,7 +131,7 @@ static void step_done(void *context)
 
 /* -- the end, or not ------------------------------------------------------------------ */
 
-static noreturn void diverged(void)
+void diverged(void)
 {
 	uint64_t damaged, count;
 
@@ -182,6 +182,8 @@ static void trap(void *context)
 		return;
 	}
 	end = end_at(address);
+	if (!end && replay_fault(SIGTRAP, context))
+		return;
 	if (!end) {
 		say(STDOUT, "diverged: breakpoint instruction at %a", address);
 		diverged();
@@ -286,6 +288,8 @@ void runtime_signal(int signal, void *info_pointer, void *context)
 	}
 	if (rt.phase != RUNNING || (pc >= (uint64_t)runtime_base && pc < (uint64_t)runtime_bss))
 		own_fault(info, context);
+	if (signal != SIGSYS && replay_fault(signal, context))
+		return;
 	if (signal == SIGSEGV || signal == SIGBUS)
 		fault(signal, info, context);
 	if (signal == SIGSYS) {

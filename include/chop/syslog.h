@@ -39,9 +39,10 @@ _Static_assert(sizeof(struct chop_syslog_header) == 40, "file format");
 
 enum chop_event_kind {
 	CHOP_EVENT_CALL = 1,   /* a system call */
-	CHOP_EVENT_SIGNAL = 2, /* a signal delivered to a handler */
+	CHOP_EVENT_SIGNAL = 2, /* a signal delivered to a handler; number 0: the return from one */
 	CHOP_EVENT_TSC = 3,    /* rdtsc, rdtscp: result is the counter, args[0] is TSC_AUX */
 	CHOP_EVENT_CPUID = 4,  /* args 0-1: leaf, subleaf; args 2-5: eax ebx ecx edx */
+	CHOP_EVENT_MEMORY = 5, /* at the end: what memory mapped by the region holds (inputs) */
 };
 
 enum chop_event_flag {
@@ -53,6 +54,8 @@ enum chop_event_flag {
 	CHOP_EVENT_OUTPUT = 1 << 2,
 	/* Written bytes were found by write tracking, not by the table. */
 	CHOP_EVENT_TRACKED = 1 << 3,
+	/* A signal delivered as the call of the record before returned. */
+	CHOP_EVENT_NEXT = 1 << 4,
 };
 
 enum chop_event_memory { CHOP_MEMORY_ANONYMOUS = 1, CHOP_MEMORY_FILE = 2 };
@@ -82,11 +85,16 @@ struct chop_event_range {
 	uint64_t address, size; /* bytes of the program's memory */
 };
 
-/* Where the program was and goes on when a handler is entered. */
+/*
+ * Where the program was and goes on when a handler is entered or left. A signal without
+ * CHOP_EVENT_NEXT was caused by the instruction at `ip`, or `ip` is a system-call
+ * instruction: then the signal came before the call was made (again). A call's arguments
+ * of the event are 0 but for the first: si_code.
+ */
 struct chop_event_signal {
 	struct chop_regs at;  /* registers the signal interrupted */
-	struct chop_regs to;  /* registers at the handler's first instruction */
-	uint64_t xstate_size; /* bytes of extended state that follow, 0 for unchanged */
+	struct chop_regs to;  /* registers at the handler's first instruction, or after it */
+	uint64_t xstate_size; /* bytes of extended state that follow: canonical, cut short */
 };
 
 /* A walk over the parts of one record. */

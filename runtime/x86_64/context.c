@@ -116,6 +116,79 @@ uint8_t *arch_context_xstate(const void *context, size_t *size)
 	return image;
 }
 
+/* Those of the table that this processor has in the same place. */
+static uint64_t comparable(struct chop_xstate_component *out)
+{
+	uint64_t count, kept = 0;
+	const struct chop_xstate_component *components = table(SNIPPET_COMPONENTS, &count);
+
+	for (uint64_t i = 0; i < count && kept < MAX_COMPONENTS; i++) {
+		if (arch_component_usable(components[i].number))
+			out[kept++] = components[i];
+	}
+	return kept;
+}
+
+static void set_registers(struct sigcontext *state, const struct chop_regs *regs)
+{
+	state->r15 = regs->r15;
+	state->r14 = regs->r14;
+	state->r13 = regs->r13;
+	state->r12 = regs->r12;
+	state->rbp = regs->rbp;
+	state->rbx = regs->rbx;
+	state->r11 = regs->r11;
+	state->r10 = regs->r10;
+	state->r9 = regs->r9;
+	state->r8 = regs->r8;
+	state->rax = regs->rax;
+	state->rcx = regs->rcx;
+	state->rdx = regs->rdx;
+	state->rsi = regs->rsi;
+	state->rdi = regs->rdi;
+	state->rip = regs->rip;
+	state->eflags = regs->eflags;
+	state->rsp = regs->rsp;
+}
+
+/* Of x87 and SSE; what follows in the kernel's image is its own. */
+#define LEGACY_USED 416
+
+static void set_components(uint8_t *image, uint64_t room, const uint8_t *xstate, uint64_t size)
+{
+	struct chop_xstate_component components[MAX_COMPONENTS];
+	uint64_t count = comparable(components);
+	uint64_t in_use = chop_xstate_load(xstate + XSTATE_BV_OFFSET, 8);
+	uint64_t now = chop_xstate_load(image + XSTATE_BV_OFFSET, 8);
+
+	now = (now & ~(uint64_t)3) | (in_use & 3);
+	for (uint64_t i = 0; i < count; i++) {
+		const struct chop_xstate_component *c = &components[i];
+		uint64_t bit = (uint64_t)1 << c->number;
+
+		now &= ~bit;
+		if (!(in_use & bit) || c->offset + c->size > size || c->offset + c->size > room)
+			continue;
+		now |= bit;
+		memcpy(image + c->offset, xstate + c->offset, c->size);
+	}
+	memcpy(image + XSTATE_BV_OFFSET, &now, sizeof(now));
+}
+
+void arch_set_state(void *context, const struct chop_regs *regs, const uint8_t *xstate,
+		    uint64_t size)
+{
+	size_t room;
+	uint8_t *image = arch_context_xstate(context, &room);
+
+	set_registers(&((struct ucontext *)context)->uc_mcontext, regs);
+	if (size < XSTATE_HEADER_END)
+		return;
+	memcpy(image, xstate, LEGACY_USED);
+	if (room >= XSTATE_HEADER_END)
+		set_components(image, room, xstate, size);
+}
+
 struct comparison {
 	uint32_t offset; /* in struct chop_regs */
 	char name[12];
@@ -174,19 +247,6 @@ unsigned int arch_compare_regs(const struct chop_regs *got, const struct chop_re
 		    b & c->mask);
 	}
 	return differing;
-}
-
-/* Those of the table that this processor has in the same place. */
-static uint64_t comparable(struct chop_xstate_component *out)
-{
-	uint64_t count, kept = 0;
-	const struct chop_xstate_component *components = table(SNIPPET_COMPONENTS, &count);
-
-	for (uint64_t i = 0; i < count && kept < MAX_COMPONENTS; i++) {
-		if (arch_component_usable(components[i].number))
-			out[kept++] = components[i];
-	}
-	return kept;
 }
 
 /* Offset within the component, for its register's number. */

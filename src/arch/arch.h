@@ -115,6 +115,28 @@ void arch_set_call(struct chop_regs *regs, uint64_t pc, const struct arch_entry 
 extern const size_t arch_runner_return;
 void arch_set_function(struct chop_regs *regs, uint64_t function, uint64_t table);
 
+/* -- signal handlers: src/arch/x86_64/signal_frame.c ----------------------------------- */
+
+/* What the kernel has put into memory for a handler, to be read again when it returns. */
+struct arch_signal_frame {
+	uint64_t address, size; /* bytes, the extended state included */
+	uint64_t pc, result;	/* where the program goes on, its result register there */
+};
+/* Reads memory of the program: 0, or anything else when it cannot. */
+typedef int arch_read_fn(void *context, uint64_t address, void *data, size_t size);
+
+/* Where the frame is: from a handler's registers at its first instruction, ... */
+uint64_t arch_handler_frame(const struct chop_regs *regs);
+/* ... and from those at the entry of rt_sigreturn. */
+uint64_t arch_return_frame(const struct chop_regs *regs);
+/* 0, or -1 when it cannot be read. */
+int arch_signal_frame(uint64_t address, arch_read_fn *read, void *context,
+		      struct arch_signal_frame *frame);
+/* At a signal stop: the signal is delivered on the way out of a system call. */
+bool arch_in_call(const struct chop_regs *regs);
+/* Registers of that stop as the handler's frame has them: a call may be made again. */
+void arch_set_interrupted(struct chop_regs *regs, const struct arch_signal_frame *frame);
+
 /* -- vdso: src/arch/x86_64/vdso.c ---------------------------------------------------- */
 
 /*

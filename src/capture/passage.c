@@ -47,6 +47,11 @@ static int resume(struct passage *run)
 	return thread_resume(run->owner, RUN_CALLS, 0) ? gone(run) : 0;
 }
 
+static int resume_into_call(struct passage *run)
+{
+	return passage_open_mask(run) ? gone(run) : resume(run);
+}
+
 /* Undo the call, so that the thread makes it again once its memory is home. */
 static int rewind_call(struct passage *run, const struct chop_regs *entry)
 {
@@ -86,7 +91,7 @@ static int on_call_entry(struct passage *run, bool *ended)
 		return gone(run);
 	if (run->again) {
 		run->again = false;
-		return resume(run);
+		return resume_into_call(run);
 	}
 	arch_get_call(&regs, &call);
 	/* The program must not see, or lose, the CPU we keep it on. */
@@ -98,7 +103,7 @@ static int on_call_entry(struct passage *run, bool *ended)
 	run->called_vdso |= run->recorder.ip >= run->region->vdso.start &&
 			    run->recorder.ip < run->region->vdso.end;
 	if (!error && !run->recorder.ended && !run->recorder.change_count)
-		return resume(run);
+		return resume_into_call(run);
 	if (rewind_call(run, &regs))
 		return gone(run);
 	if (!error && !run->recorder.ended) {
@@ -113,25 +118,23 @@ static int on_call_entry(struct passage *run, bool *ended)
 
 static int on_call_exit(struct passage *run)
 {
+	struct recorder *recorder = &run->recorder;
+	bool returned = recorder->open && recorder->call.number == SYS_rt_sigreturn;
 	struct chop_regs regs;
+	struct arch_call call;
 	int error;
 
 	if (thread_get_regs(run->owner, &regs))
 		return gone(run);
-	error = recorder_exit(&run->recorder, &regs);
-	return error ? error : resume(run);
-}
-
-static int refuse_signal(struct passage *run)
-{
-	cleanup_free char *place = NULL;
-	struct chop_regs regs;
-
-	if (thread_get_regs(run->owner, &regs))
-		return passage_alive(-ESRCH);
-	place = module_describe(run->tracee, arch_pc(&regs));
-	return err_set(CHOP_DIFFERS, EINTR, "invocation %" PRIu64 " got SIG%s at %s",
-		       run->capture->invocation, sigabbrev_np(run->owner->info.si_signo), place);
+	arch_get_call(&regs, &call);
+	run->exit_pc = arch_pc(&regs);
+	error = returned ? recorder_return(recorder) : recorder_exit(recorder, &regs);
+	if (error)
+		return error;
+	/* After a handler the program gets a call further before the next one, or it never would. */
+	if (returned ? passage_close_mask(run) : passage_settle_mask(run, call.result))
+		return gone(run);
+	return resume(run);
 }
 
 /* A deeper activation returned to the same place. */
@@ -140,7 +143,7 @@ static int pass_end(struct passage *run)
 	int error = breakpoint_step_over(run->tracee, run->owner);
 
 	if (error == -EINTR)
-		return refuse_signal(run);
+		return passage_refuse_signal(run, "");
 	if (error || thread_resume(run->owner, RUN_CALLS, 0))
 		return gone(run);
 	return 0;
@@ -245,8 +248,7 @@ static int on_event(struct passage *run, const struct event *event, bool *ended)
 	case EVENT_CALL_EXIT:
 		return on_call_exit(run);
 	case EVENT_SIGNAL:
-		run->signal = run->owner->info.si_signo;
-		return refuse_signal(run);
+		return passage_signal(run);
 	case EVENT_STOPPED:
 		return stopped(run, ended);
 	case EVENT_TIME:

@@ -23,7 +23,9 @@ struct passage {
 	struct recorder recorder;
 	uint64_t begin;		    /* where the owner stood */
 	uint64_t mask;		    /* the owner's own */
+	bool open;		    /* it is in force: the owner is in a call */
 	uint64_t floor;		    /* sp beyond which the activation is over */
+	uint64_t exit_pc;	    /* where the owner was at its last call's exit */
 	uint64_t started;	    /* ns */
 	int signal;		    /* to deliver when the program goes on */
 	struct u64vec owed;	    /* pages the kernel needs if the program is killed */
@@ -50,5 +52,24 @@ int passage_on_time(struct passage *run, bool *ended);
  * (-errno with a message).
  */
 int passage_run(struct passage *run);
+
+/* -- passage_signal.c ----------------------------------------------------------------------- */
+
+/* The owner enters a call: its own mask, so that signals can interrupt it. */
+int passage_open_mask(struct passage *run);
+/* The mask the owner has now becomes its own, and the rest is held back again. */
+int passage_close_mask(struct passage *run);
+/*
+ * At the exit of a call that returned `result`: hold signals back again, unless one is about
+ * to be delivered. -ESRCH or 0.
+ */
+int passage_settle_mask(struct passage *run, int64_t result);
+/*
+ * At EVENT_SIGNAL of the owner: deliver it to its handler, recorded, and go on; or -errno with
+ * the reason why the region cannot be captured with it (run->signal is to be delivered then).
+ */
+int passage_signal(struct passage *run);
+/* The message for that; `reason` begins with its own punctuation. */
+int passage_refuse_signal(struct passage *run, const char *reason);
 
 #endif

@@ -38,7 +38,6 @@ static const struct rule rules[] = {
 	{ SYS_execveat, POLICY_END, "the program executes another" },
 	{ SYS_fork, POLICY_END, "the program forks" },
 	{ SYS_vfork, POLICY_END, "the program forks" },
-	{ SYS_rt_sigreturn, POLICY_REFUSE, "it returns from a signal handler" },
 	{ SYS_io_uring_setup, POLICY_REFUSE, RINGS },
 	{ SYS_io_uring_enter, POLICY_REFUSE, RINGS },
 	{ SYS_io_uring_register, POLICY_REFUSE, RINGS },

@@ -34,13 +34,12 @@ static struct syslog *log_of(struct recorder *recorder)
 }
 
 void recorder_begin(struct recorder *recorder, struct tracee *tracee, struct backend *backend,
-		    struct thread *owner, uint64_t *mask, struct capture *capture)
+		    struct thread *owner, struct capture *capture)
 {
 	*recorder = (struct recorder){
 		.tracee = tracee,
 		.backend = backend,
 		.owner = owner,
-		.mask = mask,
 		.capture = capture,
 	};
 	for (size_t i = 0; i < capture->maps.length; i++) {
@@ -115,7 +114,7 @@ int recorder_release(struct recorder *recorder)
 /* -- memory ------------------------------------------------------------------------------- */
 
 /* What the program would see there; pages it has not touched are recorded as touched. */
-static int read_memory(void *context, uint64_t address, void *data, size_t size)
+int recorder_read(void *context, uint64_t address, void *data, size_t size)
 {
 	struct recorder *recorder = context;
 
@@ -137,7 +136,7 @@ static uint64_t read_prefix(struct recorder *recorder, uint64_t address, uint8_t
 
 		if (part > size - done)
 			part = size - done;
-		if (read_memory(recorder, at, data + done, part))
+		if (recorder_read(recorder, at, data + done, part))
 			break;
 		done += part;
 	}
@@ -185,37 +184,6 @@ static int out_of_memory(int error)
 	return error == -ENOMEM ? err_set(CHOP_MISSING, ENOMEM, "out of memory") : error;
 }
 
-/* -- the signal mask: while the region runs the program's own is not the real one ---------- */
-
-static void note_mask(struct recorder *recorder)
-{
-	const uint64_t *args = recorder->call.args;
-	uint64_t set;
-
-	recorder->new_mask = *recorder->mask;
-	if (!args[1] || read_memory(recorder, args[1], &set, sizeof(set)))
-		return;
-	if (args[0] == SIG_BLOCK)
-		recorder->new_mask |= set;
-	else if (args[0] == SIG_UNBLOCK)
-		recorder->new_mask &= ~set;
-	else
-		recorder->new_mask = set;
-	recorder->new_mask &= ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP));
-}
-
-static void apply_mask(struct recorder *recorder)
-{
-	const uint64_t *args = recorder->call.args;
-
-	if (recorder->call.result < 0)
-		return;
-	if (args[2])
-		memory_write(recorder->tracee, args[2], recorder->mask, sizeof(*recorder->mask));
-	*recorder->mask = recorder->new_mask;
-	thread_set_mask(recorder->owner, *recorder->mask | SIGNALS_ASYNCHRONOUS);
-}
-
 /* -- entry -------------------------------------------------------------------------------- */
 
 static bool is_output(const struct recorder *recorder)
@@ -254,7 +222,7 @@ static enum call_policy find_policy(struct recorder *recorder, const char **reas
 	if (recorder->call.number != SYS_clone3)
 		return policy_of(recorder->call.number, recorder->call.args, reason);
 	/* Unreadable, the call fails and does nothing. */
-	if (read_memory(recorder, recorder->call.args[0], args, sizeof(*args)))
+	if (recorder_read(recorder, recorder->call.args[0], args, sizeof(*args)))
 		args[0] = CLONE_THREAD;
 	return policy_of(SYS_clone, args, reason);
 }
@@ -283,6 +251,7 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 	if (recorder->open)
 		syslog_cancel(log_of(recorder));
 	recorder->open = false;
+	recorder->at = *regs;
 	recorder->ip = arch_call_pc(regs);
 	recorder->call = (struct call_instance){ .number = call.number };
 	memcpy(recorder->call.args, call.args, sizeof(call.args));
@@ -291,8 +260,8 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 		return refuse(recorder, reason);
 	find_changes(recorder);
 	open_record(recorder, policy);
-	call_enter(&recorder->call, read_memory, recorder);
-	error = call_inputs(&recorder->call, read_memory, add_input, recorder);
+	call_enter(&recorder->call, recorder_read, recorder);
+	error = call_inputs(&recorder->call, recorder_read, add_input, recorder);
 	if (error < 0)
 		return out_of_memory(error);
 	recorder->ended = policy == POLICY_END;
@@ -301,8 +270,6 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 		recorder->open = false;
 		return 0;
 	}
-	if (call.number == SYS_rt_sigprocmask)
-		note_mask(recorder);
 	known = call_find(call.number);
 	if (known)
 		call_shape_of(known, call.args, &recorder->shape);
@@ -438,6 +405,20 @@ static int record_execution(struct recorder *recorder)
 	}
 }
 
+bool recorder_restarts(int64_t result)
+{
+	return result >= RESTART_FIRST && result <= RESTART_LAST;
+}
+
+int recorder_compare(struct recorder *recorder)
+{
+	if (!recorder->compared)
+		return 0;
+	recorder->compared = false;
+	syslog_event(log_of(recorder))->flags |= CHOP_EVENT_TRACKED;
+	return recorder->backend->ops->changes(recorder->backend, add_change, recorder);
+}
+
 int recorder_exit(struct recorder *recorder, const struct chop_regs *regs)
 {
 	struct syslog *log = log_of(recorder);
@@ -447,22 +428,17 @@ int recorder_exit(struct recorder *recorder, const struct chop_regs *regs)
 	if (!recorder->open)
 		return 0;
 	arch_get_call(regs, &call);
-	if (call.result >= RESTART_FIRST && call.result <= RESTART_LAST) {
+	if (recorder_restarts(call.result)) {
 		recorder->restarting = true;
 		return 0;
 	}
 	recorder->call.result = call.result;
 	syslog_event(log)->result = call.result;
-	if (recorder->call.number == SYS_rt_sigprocmask)
-		apply_mask(recorder);
 	if (recorder->call.number == SYS_clone || recorder->call.number == SYS_clone3)
 		recorder->started_thread |= call.result > 0;
-	error = call_outputs(&recorder->call, read_memory, add_output, recorder);
-	if (error >= 0 && recorder->compared) {
-		syslog_event(log)->flags |= CHOP_EVENT_TRACKED;
-		error = recorder->backend->ops->changes(recorder->backend, add_change, recorder);
-		recorder->compared = false;
-	}
+	error = call_outputs(&recorder->call, recorder_read, add_output, recorder);
+	if (error >= 0)
+		error = recorder_compare(recorder);
 	if (error >= 0)
 		error = record_execution(recorder);
 	if (error >= 0)

@@ -20,11 +20,10 @@ struct recorder {
 	struct backend *backend;
 	struct capture *capture;
 	struct thread *owner;
-	uint64_t *mask;		   /* the owner's own signal mask: follows its calls */
 	struct call_instance call; /* the one being made */
 	struct call_shape shape;
+	struct chop_regs at; /* registers at its entry */
 	uint64_t ip;
-	uint64_t new_mask;	       /* rt_sigprocmask: when it succeeds */
 	uint64_t heap_end;	       /* page-aligned end of the heap; 0 when not known */
 	struct u64vec fresh;	       /* pairs: memory mapped since entry */
 	struct call_change changes[2]; /* of memory that was there at entry */
@@ -37,7 +36,7 @@ struct recorder {
 };
 
 void recorder_begin(struct recorder *recorder, struct tracee *tracee, struct backend *backend,
-		    struct thread *owner, uint64_t *mask, struct capture *capture);
+		    struct thread *owner, struct capture *capture);
 void recorder_finish(struct recorder *recorder);
 
 /*
@@ -52,6 +51,24 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs);
  */
 int recorder_release(struct recorder *recorder);
 int recorder_exit(struct recorder *recorder, const struct chop_regs *regs);
+/* Results that mean "to be made again, or interrupted" and never reach the program. */
+bool recorder_restarts(int64_t result);
+/* Memory as the program sees it, for arch_signal_frame and others: 0 or -errno. */
+int recorder_read(void *context, uint64_t address, void *data, size_t size);
+/* The bytes that changed since recorder_wait count as written by the record being built. */
+int recorder_compare(struct recorder *recorder);
+
+/* -- record_signal.c: handlers ------------------------------------------------------------ */
+
+/*
+ * The owner is at a handler's first instruction; it was at `at` when the signal `info` was
+ * about to be delivered, on the way out of a call or not. A call that was under way is
+ * completed, or forgotten when it will be made again. 0 or -errno with a message.
+ */
+int recorder_signal(struct recorder *recorder, const struct chop_regs *at, const siginfo_t *info,
+		    bool in_call);
+/* At the exit of rt_sigreturn, instead of recorder_exit. */
+int recorder_return(struct recorder *recorder);
 
 /*
  * The owner waits in its call and other threads are about to run: whatever changes until

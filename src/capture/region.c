@@ -196,7 +196,7 @@ static int enter(struct passage *run)
 	run->tracee->exiting_context = run;
 	for (size_t i = 0; i < run->owed.length; i++)
 		backend->ops->make_present(backend, run->owed.items[i]);
-	recorder_begin(&run->recorder, run->tracee, backend, run->owner, &run->mask, run->capture);
+	recorder_begin(&run->recorder, run->tracee, backend, run->owner, run->capture);
 	if (run->capture->rseq_address)
 		backend->ops->make_present(backend, run->capture->rseq_address);
 	if (run->region->watch_begins)

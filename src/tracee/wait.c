@@ -356,8 +356,10 @@ static bool on_signal(struct thread *thread, struct event *event)
 		thread_forward(thread, RUN_FREE);
 		return false;
 	}
+	/* Stepping into a handler the kernel says SIGTRAP itself for a reason (ptrace_notify). */
 	event->kind = thread->info.si_signo == SIGTRAP && thread->run == RUN_STEP &&
-				      thread->info.si_code == TRAP_TRACE
+				      (thread->info.si_code == TRAP_TRACE ||
+				       thread->info.si_code == SIGTRAP)
 			      ? EVENT_STEPPED
 			      : EVENT_SIGNAL;
 	return true;

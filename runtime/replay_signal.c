@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Signal handlers of the region: what the kernel did to deliver the signal - a frame on the
+ * stack, other registers - is done by hand where the original was interrupted.
+ */
+#include "runtime.h"
+
+#include <asm/signal.h>
+
+static bool same_signal(const struct chop_event *event, int signal)
+{
+	/* A page behind a file's end faults otherwise here, where no file is. */
+	if (event->number == SIGBUS || event->number == SIGSEGV)
+		return signal == SIGBUS || signal == SIGSEGV;
+	return event->number == signal;
+}
+
+/* Compare with where the original was. */
+static void check_place(const struct chop_event *event, const struct chop_regs *want,
+			const void *context)
+{
+	struct chop_regs got;
+
+	arch_get_regs(context, &got, event->ip);
+	if (!arch_compare_regs(&got, want))
+		return;
+	say(STDOUT, "diverged at system call %u: other registers than when the original %s at %a",
+	    replay_position(), event->number ? "got a signal" : "left a handler", event->ip);
+	diverged();
+}
+
+void deliver(const struct chop_event *event, const struct chop_event_parts *parts, void *context)
+{
+	check_place(event, &parts->signal->at, context);
+	apply_writes(event, parts->writes);
+	arch_set_state(context, &parts->signal->to, parts->xstate, parts->signal->xstate_size);
+}
+
+bool replay_fault(int signal, void *context)
+{
+	uint64_t pc = arch_context_pc(context);
+	struct chop_event_parts parts;
+	const struct chop_event *event = peek_event(&parts);
+
+	if (!event || event->kind != CHOP_EVENT_SIGNAL || event->ip != pc ||
+	    (event->flags & CHOP_EVENT_NEXT) || !same_signal(event, signal))
+		return false;
+	take_event();
+	deliver(event, &parts, context);
+	return true;
+}
