@@ -93,6 +93,7 @@ static int on_call_entry(struct passage *run, bool *ended)
 		run->again = false;
 		return resume_into_call(run);
 	}
+	run->watched = 0;
 	arch_get_call(&regs, &call);
 	/* The program must not see, or lose, the CPU we keep it on. */
 	if (call.number == SYS_sched_getaffinity || call.number == SYS_sched_setaffinity)
@@ -232,6 +233,8 @@ static int stopped(struct passage *run, bool *ended)
 
 	if (run->region->interrupted)
 		return interrupted(run);
+	if (run->stuck)
+		return passage_refuse_stuck(run);
 	error = run->time_up ? passage_on_time(run, ended) : 0;
 	return error || *ended ? error : resume(run);
 }
@@ -252,6 +255,10 @@ static int on_event(struct passage *run, const struct event *event, bool *ended)
 	case EVENT_STOPPED:
 		return stopped(run, ended);
 	case EVENT_TIME:
+		if (!run->region->active_ns) {
+			passage_watch(run);
+			return 0;
+		}
 		run->time_up = true;
 		thread_interrupt(run->owner);
 		return 0;
@@ -276,8 +283,8 @@ int passage_run(struct passage *run)
 
 	thread_set_mask(run->owner, run->mask | SIGNALS_ASYNCHRONOUS);
 	run->started = interrupt_now();
-	if (run->region->active_ns)
-		interrupt_at(run->started + run->region->active_ns);
+	interrupt_at(run->started +
+		     (run->region->active_ns ? run->region->active_ns : PASSAGE_WATCH_NS));
 	/* It may end where it begins: not this time. */
 	error = pass_end(run);
 	while (!error && !ended) {

@@ -12,6 +12,8 @@
 
 /* When a moment did not suit, the next one comes after this time. */
 #define TIME_AGAIN_NS 1000000
+/* How often to look whether a signal is held. */
+#define PASSAGE_WATCH_NS 1000000000
 
 struct passage {
 	struct region *region;
@@ -28,6 +30,8 @@ struct passage {
 	uint64_t exit_pc;	    /* where the owner was at its last call's exit */
 	uint64_t started;	    /* ns */
 	int signal;		    /* to deliver when the program goes on */
+	int stuck;		    /* signal the region waits for without making a call */
+	int watched;		    /* times that one was seen held, without a call between */
 	struct u64vec owed;	    /* pages the kernel needs if the program is killed */
 	struct chop_regs call_regs; /* at the entry of the owner's last call */
 	bool armed;
@@ -71,5 +75,9 @@ int passage_settle_mask(struct passage *run, int64_t result);
 int passage_signal(struct passage *run);
 /* The message for that; `reason` begins with its own punctuation. */
 int passage_refuse_signal(struct passage *run, const char *reason);
+/* Now and then while the owner runs: whether a signal is held for too long. */
+void passage_watch(struct passage *run);
+/* The message when it is (run->stuck), with the owner stopped. */
+int passage_refuse_stuck(struct passage *run);
 
 #endif

@@ -27,6 +27,9 @@
 	(SIGNAL_BIT(SIGCHLD) | SIGNAL_BIT(SIGCONT) | SIGNAL_BIT(SIGURG) | SIGNAL_BIT(SIGWINCH) | \
 	 SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
 
+/* So many looks, and the region is given up. */
+#define WATCH_TIMES 5
+
 /* What /proc says of a thread's signals, bit n-1 for signal n. */
 struct signal_sets {
 	uint64_t pending, blocked, ignored, caught;
@@ -144,10 +147,14 @@ static int enter_handler(struct passage *run)
 		return passage_alive(-ESRCH);
 	for (;;) {
 		tracee_next_of(run->tracee, owner, &event);
-		if (event.kind != EVENT_INTERRUPT)
+		if (event.kind == EVENT_TIME) {
+			interrupt_at(interrupt_now() + TIME_AGAIN_NS);
+		} else if (event.kind == EVENT_INTERRUPT) {
+			interrupted = interrupt_signal();
+			interrupt_done();
+		} else {
 			break;
-		interrupted = interrupt_signal();
-		interrupt_done();
+		}
 	}
 	if (interrupted) {
 		run->region->interrupted = interrupted;
@@ -216,4 +223,38 @@ int passage_signal(struct passage *run)
 	if (!error && thread_resume(run->owner, RUN_CALLS, 0))
 		error = passage_alive(-ESRCH);
 	return error;
+}
+
+/* -- signals that wait for a call that does not come ---------------------------------------- */
+
+void passage_watch(struct passage *run)
+{
+	struct signal_sets sets;
+
+	interrupt_at(interrupt_now() + PASSAGE_WATCH_NS);
+	if (run->recorder.open || read_sets(run->owner, &sets))
+		run->watched = 0;
+	else if (sets.pending & sets.caught & ~run->mask)
+		run->watched++;
+	else
+		run->watched = 0;
+	if (run->watched < WATCH_TIMES)
+		return;
+	run->stuck = __builtin_ctzll(sets.pending & sets.caught & ~run->mask) + 1;
+	thread_interrupt(run->owner);
+}
+
+int passage_refuse_stuck(struct passage *run)
+{
+	cleanup_free char *place = NULL;
+	struct chop_regs regs;
+
+	if (thread_get_regs(run->owner, &regs))
+		return passage_alive(-ESRCH);
+	place = module_describe(run->tracee, arch_pc(&regs));
+	return err_set(CHOP_DIFFERS, EINTR,
+		       "invocation %" PRIu64
+		       " waits for SIG%s at %s: a signal can only be delivered "
+		       "in a system call of the region or at its end, and none came in %d s",
+		       run->capture->invocation, sigabbrev_np(run->stuck), place, WATCH_TIMES);
 }

@@ -29,7 +29,7 @@ try vforks region 2
 try leader region 200
 try recursion recursive 2
 try timer region 8
-try faults faulty 2
+try faults faulty 3
 try crash faulty 1
 try traps region 2
 try execs region 3
