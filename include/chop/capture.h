@@ -39,6 +39,7 @@ enum chop_capture_string {
 	CHOP_STRING_FUNCTION, /* symbol at begin */
 	CHOP_STRING_MODULE,   /* path of the file that holds begin */
 	CHOP_STRING_BACKEND,  /* how touched pages were found */
+	CHOP_STRING_LEFT_OUT, /* what is not in it although the region needs it */
 	CHOP_STRINGS = 8      /* room for more */
 };
 #define CHOP_NO_STRING UINT32_MAX

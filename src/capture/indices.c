@@ -81,3 +81,14 @@ uint64_t index_ranges_last(const struct index_ranges *ranges)
 	}
 	return last;
 }
+
+bool index_is_drawn(uint64_t seed, double probability, uint64_t index)
+{
+	/* splitmix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators) */
+	uint64_t z = seed + (index + 1) * 0x9e3779b97f4a7c15;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9;
+	z = (z ^ z >> 27) * 0x94d049bb133111eb;
+	z ^= z >> 31;
+	return (double)(z >> 11) * 0x1p-53 < probability;
+}

@@ -204,7 +204,7 @@ int marks_resolve(struct tracee *tracee, struct thread *thread,
 	return resolve_addresses(module, options, marks);
 }
 
-int marks_missing(struct tracee *tracee, const struct session_options *options)
+int marks_missing(const struct tracee *tracee, const struct session_options *options)
 {
 	return err_set(CHOP_USAGE, ENOENT, "%s never loaded a module '%s'",
 		       tracee->program ? tracee->program : options->argv[0], options->module);

@@ -25,7 +25,7 @@ int marks_resolve(struct tracee *tracee, struct thread *thread,
 /* The resolver has returned. */
 void marks_resolved(struct region_marks *marks, uint64_t implementation);
 /* Why the region was never found, as an error with a message. */
-int marks_missing(struct tracee *tracee, const struct session_options *options);
+int marks_missing(const struct tracee *tracee, const struct session_options *options);
 void region_marks_release(struct region_marks *marks);
 
 #endif

@@ -39,10 +39,9 @@ int passage_on_time(struct passage *run, bool *ended)
 	if (thread_get_regs(run->owner, &regs))
 		return passage_alive(-ESRCH);
 	if (run->recorder.open) {
-		run->in_call = *ended = true;
-		run->capture->reached_end = run->recorder.ip;
-		recorder_end_in_call(&run->recorder);
-		return 0;
+		end_here(run, arch_pc(&regs));
+		*ended = true;
+		return recorder_break(&run->recorder, &regs);
 	}
 	pc = arch_pc(&regs);
 	if (pc == run->capture->begin || is_between(run, pc)) {

@@ -44,6 +44,9 @@ static int gone(const struct passage *run)
 
 static int resume(struct passage *run)
 {
+	/* Any other stop has made the kernel forget that one was asked for. */
+	if (run->owner->stop_wanted)
+		thread_stop_next(run->owner);
 	return thread_resume(run->owner, RUN_CALLS, 0) ? gone(run) : 0;
 }
 
@@ -99,8 +102,6 @@ static int on_call_entry(struct passage *run, bool *ended)
 	if (call.number == SYS_sched_getaffinity || call.number == SYS_sched_setaffinity)
 		pin_end(&run->pin);
 	error = recorder_enter(&run->recorder, &regs);
-	if (call.number == run->recorder.call.number)
-		run->call_regs = regs;
 	run->called_vdso |= run->recorder.ip >= run->region->vdso.start &&
 			    run->recorder.ip < run->region->vdso.end;
 	if (!error && !run->recorder.ended && !run->recorder.change_count)
@@ -145,9 +146,7 @@ static int pass_end(struct passage *run)
 
 	if (error == -EINTR)
 		return passage_refuse_signal(run, "");
-	if (error || thread_resume(run->owner, RUN_CALLS, 0))
-		return gone(run);
-	return 0;
+	return error ? gone(run) : resume(run);
 }
 
 static int interrupted(struct passage *run)

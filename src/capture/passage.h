@@ -23,23 +23,21 @@ struct passage {
 	struct support support;
 	struct pin pin;
 	struct recorder recorder;
-	uint64_t begin;		    /* where the owner stood */
-	uint64_t mask;		    /* the owner's own */
-	bool open;		    /* it is in force: the owner is in a call */
-	uint64_t floor;		    /* sp beyond which the activation is over */
-	uint64_t exit_pc;	    /* where the owner was at its last call's exit */
-	uint64_t started;	    /* ns */
-	int signal;		    /* to deliver when the program goes on */
-	int stuck;		    /* signal the region waits for without making a call */
-	int watched;		    /* times that one was seen held, without a call between */
-	struct u64vec owed;	    /* pages the kernel needs if the program is killed */
-	struct chop_regs call_regs; /* at the entry of the owner's last call */
+	uint64_t begin;	    /* where the owner stood */
+	uint64_t mask;	    /* the owner's own */
+	bool open;	    /* it is in force: the owner is in a call */
+	uint64_t floor;	    /* sp beyond which the activation is over */
+	uint64_t exit_pc;   /* where the owner was at its last call's exit */
+	uint64_t started;   /* ns */
+	int signal;	    /* to deliver when the program goes on */
+	int stuck;	    /* signal the region waits for without making a call */
+	int watched;	    /* times that one was seen held, without a call between */
+	struct u64vec owed; /* pages the kernel needs if the program is killed */
 	bool armed;
 	bool called_vdso;
 	bool again;    /* the next call is the cancelled one */
 	bool released; /* other threads ran in between */
 	bool time_up;
-	bool in_call; /* time was up inside a call: the region ends before it */
 };
 
 /* -ESRCH comes without a message: the thread is gone. Any error, with its message. */
@@ -47,8 +45,8 @@ int passage_alive(int error);
 /* Have breakpoints at the ends. */
 int passage_set_ends(struct passage *run);
 /*
- * Time is up and the owner has stopped. *ended: that is the end, it may be in a system call
- * then; otherwise it is to go on. 0 or -errno with a message.
+ * Time is up and the owner has stopped, in a system call perhaps. *ended: that is the end;
+ * otherwise it is to go on. 0 or -errno with a message.
  */
 int passage_on_time(struct passage *run, bool *ended);
 /*

@@ -273,14 +273,10 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 	known = call_find(call.number);
 	if (known)
 		call_shape_of(known, call.args, &recorder->shape);
+	/* A call from before the region goes on: where it writes to is not told here. */
+	if (call.number == SYS_restart_syscall)
+		known = NULL;
 	return !known || recorder->shape.partial ? recorder_wait(recorder) : 0;
-}
-
-void recorder_end_in_call(struct recorder *recorder)
-{
-	syslog_event(log_of(recorder))->flags |= CHOP_EVENT_LAST;
-	syslog_end(log_of(recorder));
-	recorder->open = false;
 }
 
 int recorder_wait(struct recorder *recorder)
@@ -419,23 +415,13 @@ int recorder_compare(struct recorder *recorder)
 	return recorder->backend->ops->changes(recorder->backend, add_change, recorder);
 }
 
-int recorder_exit(struct recorder *recorder, const struct chop_regs *regs)
+/* The call is over: with `result` for the program. */
+static int finish_call(struct recorder *recorder, int64_t result)
 {
 	struct syslog *log = log_of(recorder);
-	struct arch_call call;
 	int error;
 
-	if (!recorder->open)
-		return 0;
-	arch_get_call(regs, &call);
-	if (recorder_restarts(call.result)) {
-		recorder->restarting = true;
-		return 0;
-	}
-	recorder->call.result = call.result;
-	syslog_event(log)->result = call.result;
-	if (recorder->call.number == SYS_clone || recorder->call.number == SYS_clone3)
-		recorder->started_thread |= call.result > 0;
+	syslog_event(log)->result = result;
 	error = call_outputs(&recorder->call, recorder_read, add_output, recorder);
 	if (error >= 0)
 		error = recorder_compare(recorder);
@@ -448,4 +434,31 @@ int recorder_exit(struct recorder *recorder, const struct chop_regs *regs)
 	syslog_end(log);
 	recorder->open = false;
 	return 0;
+}
+
+int recorder_exit(struct recorder *recorder, const struct chop_regs *regs)
+{
+	struct arch_call call;
+
+	if (!recorder->open)
+		return 0;
+	arch_get_call(regs, &call);
+	recorder->restarting = recorder_restarts(call.result);
+	if (recorder->restarting)
+		return 0;
+	recorder->call.result = call.result;
+	if (recorder->call.number == SYS_clone || recorder->call.number == SYS_clone3)
+		recorder->started_thread |= call.result > 0;
+	return finish_call(recorder, call.result);
+}
+
+int recorder_break(struct recorder *recorder, const struct chop_regs *regs)
+{
+	struct arch_call call;
+
+	arch_get_call(regs, &call);
+	/* What it wrote is what an interrupted call writes. */
+	recorder->call.result = recorder_restarts(call.result) ? -EINTR : call.result;
+	recorder->restarting = false;
+	return finish_call(recorder, call.result);
 }

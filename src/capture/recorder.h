@@ -75,7 +75,10 @@ int recorder_return(struct recorder *recorder);
  * the exit counts as written by the call. 0 or -errno with a message.
  */
 int recorder_wait(struct recorder *recorder);
-/* The owner is in a call that the kernel will make again: the region ends before it. */
-void recorder_end_in_call(struct recorder *recorder);
+/*
+ * The region ends in a call that the kernel will make again, with the registers as they
+ * are: a result that only the kernel sees.
+ */
+int recorder_break(struct recorder *recorder, const struct chop_regs *regs);
 
 #endif

@@ -191,7 +191,7 @@ static int enter(struct passage *run)
 	error = backend->ops->begin(backend, run->owner, run->capture);
 	if (error)
 		return passage_alive(error);
-	run->armed = true;
+	run->armed = run->tracee->guarded = true;
 	run->tracee->exiting = on_exiting;
 	run->tracee->exiting_context = run;
 	for (size_t i = 0; i < run->owed.length; i++)
@@ -211,10 +211,6 @@ static int read_end(struct passage *run)
 	struct thread_state *end = &run->capture->end;
 	int error = state_read(run->owner, end);
 
-	if (run->in_call) {
-		end->regs = run->call_regs;
-		arch_rewind_call(&end->regs);
-	}
 	end->sigmask = run->mask;
 	end->altstack_address = run->capture->entry.altstack_address;
 	end->altstack_size = run->capture->entry.altstack_size;
@@ -265,6 +261,7 @@ static int leave(struct passage *run, int error)
 		backend->ops->drop(backend);
 	else if (run->armed)
 		end_error = passage_alive(backend->ops->end(backend, run->owner, !error));
+	run->tracee->guarded = false;
 	thread_set_mask(run->owner, run->mask);
 	breakpoints_clear(run->tracee, BREAK_END);
 	breakpoints_show(run->tracee, BREAK_ALL);

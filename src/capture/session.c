@@ -10,37 +10,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/progress.h"
-#include "capture/interpose.h"
-#include "capture/marks.h"
-#include "capture/region.h"
+#include "capture/session_state.h"
 #include "tracee/breakpoint.h"
-#include "tracee/inject.h"
 #include "tracee/interrupt.h"
-#include "tracee/memory.h"
 #include "tracee/threads.h"
-#include "tracee/trampoline.h"
-
-/* So many refusals are told one by one; the rest is counted. */
-#define REFUSALS_TOLD 3
-
-struct session {
-	const struct session_options *options;
-	struct session_result *result;
-	const struct backend_ops *ops;
-	struct tracee tracee;
-	struct region region;
-	struct region_marks marks;
-	uint64_t watched_return; /* of an IFUNC's resolver */
-	uint64_t stopped;	 /* begins reached that no jump has counted */
-	bool told;		 /* why begins are not counted by jumps */
-	bool running;		 /* the program has executed code of its own */
-	bool ever_found;
-	bool done;	  /* nothing more to capture, or to trace: let the program go */
-	bool done_wanted; /* because all that was wanted came */
-	char *not_here;	  /* why a later program image has no such region; owned */
-	char *refusal;	  /* the message of one not told yet; owned */
-	enum chop_status refusal_status;
-};
 
 static const struct backend_ops *const backends[] = { &uffd_backend };
 
@@ -59,169 +32,48 @@ static const struct backend_ops *find_backend(const char *name)
 	return NULL;
 }
 
-/* -- counting begins ----------------------------------------------------------------------- */
-
-/* So many invocations are worth a jump that counts instead of stopping at each. */
-#define FAR	      64
-#define BEGIN_COUNTER 0
-
-static uint64_t begins_reached(const struct session *session)
-{
-	return session->stopped + trampoline_hits(&session->tracee, BEGIN_COUNTER);
-}
-
-static void tell_stops(struct session *session, const char *reason)
-{
-	if (!session->told)
-		log_info("the program stops at every invocation until the wanted one: %s",
-			 reason ? reason : err_message());
-	session->told = true;
-}
-
-/*
- * Let invocations pass without a stop up to the next wanted one, where that is far. The
- * thread can make calls.
- */
-static void skip_to_next(struct session *session, struct thread *thread)
-{
-	const struct u64vec *begins = &session->marks.begins;
-	struct tracee *tracee = &session->tracee;
-	const char *reason = NULL;
-	uint64_t next;
-	int counted;
-
-	if (!index_ranges_next(&session->options->indices, begins_reached(session), &next))
-		return;
-	if (!trampoline_counts(tracee, begins->items[0]) && next < begins_reached(session) + FAR)
-		return;
-	threads_stop(tracee, thread); /* so that no more are reached until it is set */
-	if (next >= begins_reached(session)) {
-		counted = trampoline_skip(tracee, thread, begins->items, begins->length,
-					  BEGIN_COUNTER, next - begins_reached(session), &reason);
-		if (counted >= 0 && (size_t)counted < begins->length)
-			tell_stops(session, reason);
-		err_clear();
-	}
-	threads_resume(tracee, thread);
-}
-
-/* -- reaching the region ------------------------------------------------------------------- */
-
-static int set_begins(struct session *session, struct thread *thread)
-{
-	struct region_marks *marks = &session->marks;
-
-	session->ever_found = true;
-	session->region.ends.length = 0;
-	for (size_t i = 0; i < marks->ends.length; i++)
-		*vec_push(&session->region.ends) = marks->ends.items[i];
-	session->region.end_kind = marks->ends.length ? END_AT_ADDRESS : END_AT_RETURN;
-	for (size_t i = 0; i < marks->begins.length; i++) {
-		uint64_t address = marks->begins.items[i];
-		int error = breakpoint_set(&session->tracee, address, BREAK_BEGIN);
-
-		if (error)
-			return err_sys(CHOP_USAGE, -error,
-				       "cannot set a breakpoint at the begin 0x%" PRIx64, address);
-	}
-	skip_to_next(session, thread);
-	return 0;
-}
-
-/* Look for the region again: modules have come. */
-static int look(struct session *session, struct thread *thread)
-{
-	struct region_marks *marks = &session->marks;
-	int error;
-
-	/* A library that was unloaded took its breakpoints with it, and may come again. */
-	if (marks->found && !breakpoint_find(&session->tracee, marks->begins.items[0]))
-		region_marks_release(marks);
-	if (marks->found || marks->resolver)
-		return 0;
-	error = marks_resolve(&session->tracee, thread, session->options, marks);
-	if (error == -ENOENT && session->running) {
-		/* A program that another one became need not have it. */
-		free(session->not_here);
-		session->not_here = xstrdup(err_message());
-		err_clear();
-		return 0;
-	}
-	if (!error && marks->found && session->options->interpose)
-		error = interpose_check(&session->tracee);
-	if (error)
-		return error;
-	session->running |= session->tracee.loaded;
-	session->ever_found |= marks->resolver != 0;
-	if (marks->resolver)
-		return breakpoint_set(&session->tracee, marks->resolver, BREAK_WATCH);
-	return marks->found ? set_begins(session, thread) : 0;
-}
-
 /* A new program image, after the exec that started it or a later one. */
 static int begin_image(struct session *session, struct thread *thread)
 {
-	int error;
+	int error = 0;
 
 	region_close(&session->region);
 	region_marks_release(&session->marks);
-	error = region_open(&session->region, &session->tracee, thread, session->ops);
+	tallies_release(&session->tallies);
+	if (!session->options->count_only)
+		error = region_open(&session->region, &session->tracee, thread, session->ops);
 	session->region.interpose = session->options->interpose != NULL;
-	return error ? error : look(session, thread);
-}
-
-/* An IFUNC's resolver is called (then watch its return), or has returned. */
-static int on_watch(struct session *session, const struct event *event)
-{
-	struct region_marks *marks = &session->marks;
-	struct tracee *tracee = &session->tracee;
-	struct chop_regs regs;
-	int error = 0;
-
-	if (thread_get_regs(event->thread, &regs))
-		return 0;
-	if (event->address == marks->resolver) {
-		if (memory_read(tracee, arch_return_slot(&regs), &session->watched_return,
-				sizeof(session->watched_return)))
-			return 0;
-		return breakpoint_set(tracee, session->watched_return, BREAK_WATCH);
-	}
-	if (event->address != session->watched_return)
-		return 0;
-	marks_resolved(marks, arch_return_value(&regs));
-	threads_stop(tracee, event->thread);
-	breakpoints_clear(tracee, BREAK_WATCH);
-	threads_resume(tracee, event->thread);
-	error = set_begins(session, event->thread);
-	return error;
+	return error ? error : begins_look(session, thread);
 }
 
 /* -- invocations --------------------------------------------------------------------------- */
 
-static bool wanted(const struct session *session, uint64_t invocation)
+bool session_wants(const struct session *session, uint64_t invocation)
 {
-	const struct index_ranges *indices = &session->options->indices;
+	const struct session_options *options = session->options;
 
-	return !session->done && (!indices->length || index_ranges_contain(indices, invocation));
+	if (session->done || options->count_only)
+		return false;
+	if (options->probability)
+		return index_is_drawn(options->seed, options->probability, invocation);
+	return !options->indices.length || index_ranges_contain(&options->indices, invocation);
 }
 
-static void tell_refusal(struct session *session)
+/* All regions have begun that can: each begin has its time. */
+static bool no_more_begins(const struct session *session)
 {
-	if (session->refusal)
-		log_warn("%s", session->refusal);
-	free(session->refusal);
-	session->refusal = NULL;
-}
+	const struct tallies *tallies = &session->tallies;
 
-/* The message is kept back: when it stays the only one, it is the result. */
-static void note_refusal(struct session *session)
-{
-	if (session->result->refused++ < REFUSALS_TOLD) {
-		tell_refusal(session);
-		session->refusal = xstrdup(err_message());
-		session->refusal_status = err_status();
+	if (!tallies->length)
+		return false;
+	for (size_t i = 0; i < session->marks.begins.length; i++) {
+		const struct tally *tally = tallies_find(tallies, session->marks.begins.items[i]);
+
+		if (!tally ||
+		    tally_next_begin(tally, tally_reached(tally, &session->tracee)) != UINT64_MAX)
+			return false;
 	}
-	err_clear();
+	return true;
 }
 
 static void check_done(struct session *session, uint64_t invocation)
@@ -232,30 +84,50 @@ static void check_done(struct session *session, uint64_t invocation)
 		session->done_wanted = true;
 	if (options->indices.length && invocation >= index_ranges_last(&options->indices))
 		session->done_wanted = true;
+	session->done_wanted |= no_more_begins(session);
 	session->done |= session->done_wanted;
 	if (session->region.interrupted)
 		session->done = true;
 }
 
-static int capture_one(struct session *session, struct thread *thread, uint64_t invocation)
+static void describe(const struct session *session, uint64_t invocation, struct capture *capture)
+{
+	const struct region_marks *marks = &session->marks;
+
+	capture->id = (unsigned int)session->result->captured;
+	capture->invocation = invocation;
+	capture->function = marks->function ? xstrdup(marks->function) : NULL;
+	capture->module = marks->module ? xstrdup(marks->module) : NULL;
+}
+
+/* Not even begun: the thread goes on from its begin. */
+static int pass(struct session *session, struct thread *thread, int error)
+{
+	if (!breakpoint_step_over(&session->tracee, thread))
+		thread_resume(thread, RUN_FREE, 0);
+	return error;
+}
+
+int session_capture(struct session *session, struct thread *thread, uint64_t invocation)
 {
 	cleanup_capture struct capture capture;
 	int error;
 
 	capture_init(&capture);
-	capture.id = (unsigned int)session->result->captured;
-	capture.invocation = invocation;
-	capture.function = session->marks.function ? xstrdup(session->marks.function) : NULL;
-	capture.module = session->marks.module ? xstrdup(session->marks.module) : NULL;
-	error = region_capture(&session->region, thread, &capture);
+	describe(session, invocation, &capture);
+	error = begins_enter(session, thread, invocation);
+	if (error)
+		error = pass(session, thread, error);
+	else
+		error = region_capture(&session->region, thread, &capture);
 	if (error && session->region.interrupted) {
 		err_clear();
 		error = 0;
 	} else if (error) {
-		note_refusal(session);
+		outcome_refused(session);
 		error = 0;
 	} else {
-		tell_refusal(session);
+		outcome_tell(session);
 		session->result->captured++;
 		error = session->options->captured(session->options->context, &capture);
 	}
@@ -263,28 +135,20 @@ static int capture_one(struct session *session, struct thread *thread, uint64_t 
 	return error;
 }
 
-/* The number of the invocation at whose begin a thread has stopped. */
-static uint64_t count_begin(struct session *session, uint64_t address)
-{
-	struct tracee *tracee = &session->tracee;
-
-	if (trampoline_counts(tracee, address))
-		return session->stopped + trampoline_stop_number(tracee, BEGIN_COUNTER);
-	session->stopped++;
-	return begins_reached(session) - 1;
-}
-
 static int on_begin(struct session *session, struct thread *thread, uint64_t address, bool *resumed)
 {
-	uint64_t invocation = count_begin(session, address);
+	uint64_t invocation;
+	bool begins = begins_hit(session, address, &invocation);
 
 	session->result->reached = begins_reached(session);
-	skip_to_next(session, thread);
+	begins_skip(session, thread);
+	if (!begins)
+		return 0;
 	progress_show("invocation %" PRIu64, invocation);
-	if (!wanted(session, invocation))
+	if (!session_wants(session, invocation))
 		return 0;
 	*resumed = true;
-	return capture_one(session, thread, invocation);
+	return session_capture(session, thread, invocation);
 }
 
 /* -- events -------------------------------------------------------------------------------- */
@@ -297,10 +161,10 @@ static int on_breakpoint(struct session *session, const struct event *event)
 	int error = 0;
 
 	if (purpose & BREAK_LOADER && modules_update(tracee))
-		error = look(session, event->thread);
+		error = begins_look(session, event->thread);
 	if (!error && purpose & BREAK_WATCH)
-		error = on_watch(session, event);
-	if (!error && purpose & BREAK_BEGIN)
+		error = begins_watch(session, event);
+	if (!error && purpose & (BREAK_BEGIN | BREAK_COUNT))
 		error = on_begin(session, event->thread, event->address, &resumed);
 	if (error || resumed)
 		return error;
@@ -337,66 +201,23 @@ static int on_event(struct session *session, struct event *event)
 		session->result->interrupted = interrupt_signal();
 		session->done = true;
 		return 0;
+	case EVENT_TIME:
+		window_open(session);
+		return 0;
 	case EVENT_EXIT:
 		session->done = true;
 		return 0;
-	case EVENT_TIME:
-		return 0;
+	case EVENT_STOPPED:
+		if (session->awaited)
+			return window_trace(session, event->thread);
+		break;
 	case EVENT_CALL_ENTRY:
 	case EVENT_CALL_EXIT:
 	case EVENT_STEPPED:
-	case EVENT_STOPPED:
-		thread_resume(event->thread, RUN_FREE, 0);
-		return 0;
+		break;
 	}
+	thread_resume(event->thread, RUN_FREE, 0);
 	return 0;
-}
-
-/* Some of the wanted invocations were captured, and others did not come. */
-static void warn_missing(const struct session *session)
-{
-	const struct index_ranges *indices = &session->options->indices;
-	uint64_t last = indices->length ? index_ranges_last(indices) : 0;
-
-	if (indices->length && !session->done_wanted && last >= session->result->reached)
-		log_warn("%s was reached %" PRIu64 " times; invocation %" PRIu64 " never came",
-			 session->options->function ? session->options->function : "the region",
-			 session->result->reached, last);
-}
-
-/* What the session came to, when no error did. */
-static int judge(struct session *session)
-{
-	const struct session_options *options = session->options;
-	const struct session_result *result = session->result;
-
-	if (result->interrupted && !result->captured)
-		return err_set(CHOP_DIFFERS, EINTR, "interrupted before anything was captured");
-	if (result->refused == 1 && !result->captured)
-		return err_set(session->refusal_status, ECANCELED, "%s", session->refusal);
-	tell_refusal(session);
-	if (result->refused > REFUSALS_TOLD)
-		log_warn("%" PRIu64 " more invocations could not be captured",
-			 result->refused - REFUSALS_TOLD);
-	if (result->captured) {
-		warn_missing(session);
-		return 0;
-	}
-	if (result->refused)
-		return err_set(session->refusal_status, ECANCELED,
-			       "nothing captured: none of %" PRIu64 " invocations could be",
-			       result->refused);
-	if (!session->ever_found && session->not_here)
-		return err_set(CHOP_USAGE, ENOENT, "%s", session->not_here);
-	if (!session->ever_found && options->module)
-		return marks_missing(&session->tracee, options);
-	if (!result->reached)
-		return err_set(CHOP_DIFFERS, ENOENT, "%s was never reached",
-			       options->function ? options->function : "the begin of the region");
-	return err_set(CHOP_DIFFERS, ENOENT,
-		       "%s was reached %" PRIu64 " time%s; invocation %" PRIu64 " never came",
-		       options->function ? options->function : "the region", result->reached,
-		       result->reached == 1 ? "" : "s", options->indices.items[0].first);
 }
 
 static int trace(struct session *session)
@@ -409,9 +230,31 @@ static int trace(struct session *session)
 		tracee_next(&session->tracee, &event);
 		error = on_event(session, &event);
 	}
-	session->result->reached = begins_reached(session);
+	interrupt_at(0);
+	session->result->reached =
+		session_is_timed(session) ? session->windows : begins_reached(session);
 	if (session->region.interrupted && !session->result->interrupted)
 		session->result->interrupted = session->region.interrupted;
+	return error;
+}
+
+/* -- the whole ----------------------------------------------------------------------------- */
+
+/* The program is there, its thread stopped. */
+static int prepare(struct session *session)
+{
+	struct tracee *tracee = &session->tracee;
+	const struct session_options *options = session->options;
+	struct thread *thread = thread_find(tracee, thread_alive(tracee));
+	int error = 0;
+
+	session->result->program = xstrdup(tracee->program);
+	if (options->started)
+		error = options->started(options->context, tracee->pid);
+	if (!error)
+		error = begin_image(session, thread);
+	if (!error && session_is_timed(session))
+		window_schedule(session);
 	return error;
 }
 
@@ -424,16 +267,12 @@ static int start_and_trace(struct session *session)
 		.preload = session->options->interpose,
 	};
 	struct tracee *tracee = &session->tracee;
-	struct thread *thread;
 	int error = tracee_spawn(tracee, &spawn);
 
-	if (!error) {
-		session->result->program = xstrdup(tracee->program);
-		thread = thread_find(tracee, tracee->pid);
-		error = begin_image(session, thread);
-		if (!error)
-			thread_resume(thread, RUN_FREE, 0);
-	}
+	if (!error)
+		error = prepare(session);
+	if (!error)
+		thread_resume(thread_find(tracee, tracee->pid), RUN_FREE, 0);
 	return error ? error : trace(session);
 }
 
@@ -472,9 +311,10 @@ int session_run(const struct session_options *options, struct session_result *re
 		tracee_kill(&session.tracee);
 	let_go(&session, killed);
 	if (!error)
-		error = judge(&session);
+		error = outcome_judge(&session);
 	region_close(&session.region);
 	region_marks_release(&session.marks);
+	tallies_release(&session.tallies);
 	tracee_release(&session.tracee);
 	free(session.refusal);
 	free(session.not_here);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tracing a program from its start: reach the region in whatever module it is, count its
- * invocations, capture the wanted ones, and let the program go on to its own end.
+ * Tracing a program, from its start or from now on: reach the region in whatever module it
+ * is, count its invocations, capture the wanted ones, and let the program go on to its own
+ * end. A region is between addresses, a call of a function, or a window of time.
  */
 #ifndef CAPTURE_SESSION_H
 #define CAPTURE_SESSION_H
@@ -25,6 +26,9 @@ bool index_ranges_next(const struct index_ranges *ranges, uint64_t from, uint64_
 /* The largest index in them; ranges must not be empty. */
 uint64_t index_ranges_last(const struct index_ranges *ranges);
 
+/* Whether the invocation is one of a random choice: it depends on seed and number only. */
+bool index_is_drawn(uint64_t seed, double probability, uint64_t index);
+
 struct session_result {
 	char *program;	   /* path of the traced executable; owned */
 	uint64_t reached;  /* invocations seen while tracing */
@@ -36,15 +40,25 @@ struct session_result {
 };
 
 struct session_options {
-	char *const *argv;	     /* NULL-terminated command */
-	const char *function;	     /* symbol, or NULL: then begins and ends */
-	const char *module;	     /* -module, or NULL */
-	struct u64vec begins, ends;  /* static or run-time addresses; borrowed */
+	char *const *argv;	    /* NULL-terminated command; NULL with `attach` */
+	pid_t attach;		    /* a running process instead; or 0 */
+	const char *function;	    /* symbol, or NULL: then begins and ends, or a window */
+	const char *module;	    /* -module, or NULL */
+	struct u64vec begins, ends; /* static or run-time addresses; borrowed */
+	/* For each of them the time it is meant, from 1, counted in the process; 0: each. */
+	struct u64vec begin_counts, end_counts;
+	/* ns: without begins, wait `interval`, trace `active`, and again; else trace that long */
+	uint64_t interval, active;
 	struct index_ranges indices; /* empty: all invocations; borrowed */
+	double probability;	     /* capture each with this one, in place of indices; or 0 */
+	uint64_t seed;		     /* of that choice */
 	uint64_t max_traces;	     /* 0: no limit */
+	bool count_only;	     /* capture nothing */
 	bool lazy;		     /* leave LD_BIND_NOW alone */
 	const char *backend;	     /* NULL: the best there is */
 	const char *interpose;	     /* path of libchop-interpose.so, or NULL */
+	/* The program is there and has not run yet; an error ends it. May be NULL. */
+	int (*started)(void *context, pid_t pid);
 	/*
 	 * Takes a capture that is complete (id and invocation are set). An error ends the
 	 * tracing; the program goes on.
@@ -56,10 +70,10 @@ struct session_options {
 };
 
 /*
- * Trace. 0 when at least one capture was taken and nothing went wrong; otherwise -errno
- * with the reason, and captures taken until then are good. The program has been let go in
- * any case, and waited for unless the tracing was interrupted by a signal that it did not
- * get.
+ * Trace. 0 when at least one capture was taken (or none was asked for) and nothing went
+ * wrong; otherwise -errno with the reason, and captures taken until then are good. The
+ * program has been let go in any case, and, when we started it, waited for unless the
+ * tracing was interrupted by a signal that it did not get.
  */
 int session_run(const struct session_options *options, struct session_result *result);
 void session_result_release(struct session_result *result);

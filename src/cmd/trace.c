@@ -6,20 +6,18 @@
 
 #include "base/alloc.h"
 
-static int run(struct session_options *session, const char *path, bool compress,
+static int run(struct session_options *session, const struct trace_options *options,
 	       const char *command_line)
 {
-	struct tracedir_options dir_options = {
+	struct trace_output output = {
+		.options = options,
 		.command_line = command_line,
-		.program = session->argv[0],
-		.compress = compress,
+		.argv = (const char *const *)session->argv,
 	};
-	struct trace_output output = { .path = path };
 	struct session_result result;
-	int error = tracedir_create(path, &dir_options, &output.dir);
+	int error;
 
-	if (error)
-		return error;
+	session->started = options->trace ? trace_start : NULL;
 	session->captured = trace_store;
 	session->released = trace_finish;
 	session->context = &output;
@@ -33,12 +31,13 @@ static int run(struct session_options *session, const char *path, bool compress,
 		raise(result.interrupted);
 	}
 	session_result_release(&result);
+	free(output.path);
 	return error ? error : output.error;
 }
 
 int cmd_trace(int argc, char **argv)
 {
-	struct trace_options options = { .trace_dir = "trace_data" };
+	struct trace_options options = TRACE_OPTIONS_INIT;
 	cleanup_free char *command_line = cmd_line(argc, argv);
 	struct session_options session = { 0 };
 	struct strvec rest = { 0 };
@@ -48,13 +47,8 @@ int cmd_trace(int argc, char **argv)
 		return status;
 	status = trace_read_options(&options, &rest, &session);
 	if (!status)
-		status = run(&session, options.trace_dir, options.gzip, command_line);
-	vec_release(&session.indices);
-	vec_release(&session.begins);
-	vec_release(&session.ends);
-	vec_release(&options.begins);
-	vec_release(&options.ends);
-	free(options.library);
+		status = run(&session, &options, command_line);
+	trace_release_options(&options, &session);
 	vec_release(&rest);
 	return status;
 }

@@ -13,26 +13,38 @@
 struct trace_options {
 	const char *function, *module, *indices, *trace_dir, *backend;
 	struct strvec begins, ends;
-	uint64_t max_traces;
-	bool gzip, lazy, interpose;
+	uint64_t active, interval, max_traces, max_pages, seed, group, pid;
+	double probability;
 	char *library; /* with -interpose: what is preloaded; owned */
+	bool gzip, lazy, interpose, access_trace, unprotect_symbols;
+	bool save, code, registers, maps, info, trace; /* -no-... switches them off */
 };
+#define TRACE_OPTIONS_INIT                                                                 \
+	{                                                                                  \
+		.trace_dir = "trace_data", .seed = UINT64_MAX, .save = true, .code = true, \
+		.registers = true, .maps = true, .info = true, .trace = true,              \
+	}
 
 extern const struct opt_spec trace_spec;
 
 /* What the options and the command ask of a session; 0 or -errno with a message. */
 int trace_read_options(struct trace_options *options, const struct strvec *rest,
 		       struct session_options *session);
+void trace_release_options(struct trace_options *options, struct session_options *session);
 
 /* What the callbacks of the session work on. */
 struct trace_output {
 	struct tracedir *dir;
-	const char *path;
-	int error;     /* of writing; the session ends with it */
-	bool finished; /* the index is written, or there is no directory */
+	const struct trace_options *options;
+	const char *command_line;
+	const char *const *argv; /* the program's; NULL for one that runs already */
+	char *path;		 /* of the directory; owned; NULL without one */
+	int error;		 /* of writing; the session ends with it */
+	bool finished;		 /* the index is written, or there is no directory */
 };
 
-/* Callbacks of a session: `captured` and `released`. */
+/* Callbacks of a session: `started`, `captured` and `released`. */
+int trace_start(void *output, pid_t pid);
 int trace_store(void *output, struct capture *capture);
 void trace_finish(void *output, const struct session_result *result);
 /* How the program ended, under -v. */

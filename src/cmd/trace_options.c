@@ -3,18 +3,30 @@
 #include "cmd/trace.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/random.h>
 
+#include "base/alloc.h"
 #include "base/err.h"
+#include "base/log.h"
 
 static const struct opt table[] = {
 	OPT_HEADING("Region"),
-	OPT_TEXT('f', "function", struct trace_options, function, "NAME",
+	OPT_TEXT(0, "function", struct trace_options, function, "NAME",
 		 "the region is a call of this function, up to its return"),
-	OPT_LIST(0, "begin", struct trace_options, begins, "ADDRESS",
+	OPT_LIST(0, "begin", struct trace_options, begins, "ADDRESS[@N]",
 		 "it begins here (hex; as objdump shows it, or a run-time\n"
-		 "address); may be repeated"),
-	OPT_LIST(0, "end", struct trace_options, ends, "ADDRESS",
-		 "it ends before the instruction here; may be repeated"),
+		 "address), or only the Nth time; may be repeated"),
+	OPT_LIST(0, "end", struct trace_options, ends, "ADDRESS[@N]",
+		 "it ends before the instruction here, or only the Nth time;\n"
+		 "may be repeated: the first that is reached ends it"),
+	OPT_TIME(0, "active", struct trace_options, active, "TIME",
+		 "it lasts this long (us ms s m h); with -begin and -end at least\n"
+		 "this long, then up to the first end",
+		 .min = 1),
+	OPT_TIME(0, "interval", struct trace_options, interval, "TIME",
+		 "without a begin: wait, trace for -active, and again"),
 	OPT_TEXT('m', "module", struct trace_options, module, "NAME",
 		 "program or library that the name or addresses belong to, also\n"
 		 "one that is loaded later (default: the program; for -function\n"
@@ -22,57 +34,155 @@ static const struct opt table[] = {
 	OPT_HEADING("What to capture"),
 	OPT_TEXT(0, "indices", struct trace_options, indices, "LIST",
 		 "invocations, from 0: 3,7-9 (default: all)"),
+	OPT_FRACTION(0, "prob", struct trace_options, probability, "P",
+		     "each invocation with this probability (0.01 or 1%)"),
+	OPT_NUMBER(0, "seed", struct trace_options, seed, "N",
+		   "of -prob: the same seed chooses the same invocations"),
 	OPT_NUMBER(0, "max-traces", struct trace_options, max_traces, "N", "stop after N captures"),
+	OPT_NUMBER(0, "max-pages", struct trace_options, max_pages, "N",
+		   "save N pages of a capture, those touched first"),
+	OPT_FLAG(0, "save", struct trace_options, save, "data pages (-no-save: without them)"),
+	OPT_FLAG(0, "code", struct trace_options, code, "pages of code (-no-code)"),
+	OPT_FLAG(0, "registers", struct trace_options, registers, "registers (-no-registers)"),
+	OPT_FLAG(0, "maps", struct trace_options, maps, "the memory map (-no-maps)"),
+	OPT_FLAG(0, "trace", struct trace_options, trace,
+		 "-no-trace: only count the invocations, and say how many"),
 	OPT_HEADING("Result"),
 	OPT_TEXT('d', "trace-dir", struct trace_options, trace_dir, "DIR",
-		 "directory to write, must not exist (trace_data)"),
+		 "directory to write, must not exist (trace_data); %p is the\n"
+		 "process id, %h the host, %r the MPI or Slurm rank"),
 	OPT_FLAG(0, "gzip", struct trace_options, gzip, "compress the captures"),
+	OPT_FLAG(0, "access-trace", struct trace_options, access_trace,
+		 "also the order in which pages were first touched"),
 	OPT_HEADING("How"),
+	OPT_NUMBER('p', "pid", struct trace_options, pid, "PID",
+		   "trace this running process, and let it go on afterwards", .min = 1,
+		   .max = INT32_MAX),
 	OPT_TEXT(0, "backend", struct trace_options, backend, "NAME",
 		 "uffd (default: the best there is)"),
 	OPT_FLAG(0, "interpose", struct trace_options, interpose,
 		 "keep output until the region has ended, and answer for\n"
 		 "allocations and the time without system calls"),
 	OPT_FLAG(0, "lazy", struct trace_options, lazy, "do not set LD_BIND_NOW for the program"),
+	OPT_HEADING("Accepted for scripts, without effect"),
+	OPT_NUMBER(0, "group", struct trace_options, group, "N", ""),
+	OPT_FLAG(0, "info", struct trace_options, info, ""),
+	OPT_FLAG(0, "unprotect-syms", struct trace_options, unprotect_symbols, ""),
 	OPT_END,
 };
 
 const struct opt_spec trace_spec = {
 	.usage = "chop trace -function NAME [-module M] [options] -- COMMAND\n"
-		 "chop trace -begin ADDRESS.. -end ADDRESS.. [-module M] [options] -- COMMAND",
+		 "chop trace -begin ADDRESS.. -end ADDRESS.. [-module M] [options] -- COMMAND\n"
+		 "chop trace -begin ADDRESS.. -active TIME [-end ADDRESS..] [options] -- COMMAND\n"
+		 "chop trace -interval TIME -active TIME [options] -- COMMAND\n"
+		 "chop trace -p PID ...",
 	.about = "Run a program and capture invocations of a region of it: the registers and\n"
 		 "exactly the pages the region touches, as they were when it began and as they\n"
 		 "were when it ended. The program runs on to its end as if nobody had watched.",
 	.options = table,
 	.examples = "  chop trace -function lzma_code -indices 20 -- xz -c FILE >/dev/null\n"
-		    "  chop trace -begin 1189 -end 11c3 -end 11e0 -max-traces 3 -- ./program",
+		    "  chop trace -begin 1189 -end 11c3 -end 11e0 -max-traces 3 -- ./program\n"
+		    "  chop trace -begin 401136@1000 -end 401136@2000 -- ./program\n"
+		    "  chop trace -interval 100ms -active 1ms -max-traces 10 -p 1234",
 };
 
-static int parse_addresses(const struct strvec *words, const char *option, struct u64vec *out)
+/* "ADDRESS[@N]". */
+static int parse_mark(char *word, struct u64vec *addresses, struct u64vec *counts)
+{
+	char *at = strchr(word, '@');
+	uint64_t address, count = 0;
+	int error;
+
+	if (at)
+		*at = 0;
+	error = opt_address(word, &address);
+	if (!error && at)
+		error = opt_number(at + 1, &count);
+	if (!error && at && !count)
+		error = err_set(CHOP_USAGE, EINVAL, "times are counted from 1, as in %s@1", word);
+	*vec_push(addresses) = address;
+	*vec_push(counts) = count;
+	return error;
+}
+
+/* Each word may be several, as chop-marks of other architectures prints them. */
+static int parse_marks(const struct strvec *words, const char *option, struct u64vec *addresses,
+		       struct u64vec *counts)
 {
 	for (size_t i = 0; i < words->length; i++) {
-		uint64_t address;
-		int error = opt_address(words->items[i], &address);
+		cleanup_free char *copy = xstrdup(words->items[i]);
+		char *rest = NULL, *word = strtok_r(copy, ",;", &rest);
+		int error = 0;
 
+		if (!word)
+			return cmd_usage("option -%s needs an address", option);
+		for (; word && !error; word = strtok_r(NULL, ",;", &rest))
+			error = parse_mark(word, addresses, counts);
 		if (error)
 			return err_context(error, "option -%s", option);
-		*vec_push(out) = address;
 	}
+	return 0;
+}
+
+static int check_region(const struct trace_options *options)
+{
+	bool begins = options->begins.length, ends = options->ends.length;
+
+	if (options->function && (begins || ends))
+		return cmd_usage(
+			"-function and -begin/-end are two ways to name a region: use one");
+	if (options->interval && (begins || options->function))
+		return cmd_usage("-interval is for regions without a begin; to trace for a time "
+				 "from a begin on, -active alone");
+	if (options->interval && !options->active)
+		return cmd_usage("-interval needs -active: how long to trace");
+	if (options->function || begins) {
+		if (begins && !ends && !options->active)
+			return cmd_usage("-begin needs an -end, or -active");
+		return 0;
+	}
+	if (ends)
+		return cmd_usage("-end needs a -begin");
+	if (!options->active)
+		return cmd_usage("which region? -function NAME, -begin ADDRESS -end ADDRESS, or "
+				 "-interval TIME -active TIME");
+	if (options->module)
+		return cmd_usage("-module says what a name or addresses belong to; there are none");
 	return 0;
 }
 
 static int check_options(const struct trace_options *options, const struct strvec *rest)
 {
-	if (!rest->length)
+	if (options->pid && rest->length)
+		return cmd_usage("-p traces a running process: a command cannot be run as well");
+	if (!options->pid && !rest->length)
 		return cmd_usage("no command to run; try: chop trace -function NAME -- COMMAND");
-	if (options->function && (options->begins.length || options->ends.length))
-		return cmd_usage(
-			"-function and -begin/-end are two ways to name a region: use one");
-	if (!options->function && !options->begins.length)
-		return cmd_usage("which region? -function NAME, or -begin ADDRESS -end ADDRESS");
-	if (options->begins.length && !options->ends.length)
-		return cmd_usage("-begin needs an -end");
-	return 0;
+	if (options->pid && options->lazy)
+		return cmd_usage("-lazy is for programs we start; process %" PRIu64 " runs already",
+				 options->pid);
+	if (options->pid && options->interpose)
+		return cmd_usage("-interpose is for programs we start; process %" PRIu64
+				 " runs already",
+				 options->pid);
+	if (options->indices && options->probability > 0)
+		return cmd_usage("-indices and -prob are two ways to choose: use one");
+	if (options->seed != UINT64_MAX && options->probability <= 0)
+		return cmd_usage("-seed is for -prob, which is not given");
+	return check_region(options);
+}
+
+/* Which seed it was is told: the choice can be repeated. */
+static uint64_t find_seed(const struct trace_options *options)
+{
+	uint32_t seed = 0;
+
+	if (options->probability <= 0 || options->seed != UINT64_MAX)
+		return options->seed;
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		seed = 1;
+	log_info("-seed %u chooses the same invocations again", seed);
+	return seed;
 }
 
 int trace_read_options(struct trace_options *options, const struct strvec *rest,
@@ -80,10 +190,15 @@ int trace_read_options(struct trace_options *options, const struct strvec *rest,
 {
 	int error = check_options(options, rest);
 
-	session->argv = (char *const *)rest->items;
+	session->argv = options->pid ? NULL : (char *const *)rest->items;
+	session->attach = (pid_t)options->pid;
 	session->function = options->function;
 	session->module = options->module;
 	session->max_traces = options->max_traces;
+	session->active = options->active;
+	session->interval = options->interval;
+	session->probability = options->probability;
+	session->count_only = !options->trace;
 	session->lazy = options->lazy;
 	session->backend = options->backend;
 	if (!error && options->interpose)
@@ -92,8 +207,23 @@ int trace_read_options(struct trace_options *options, const struct strvec *rest,
 	if (!error && options->indices)
 		error = index_ranges_parse(options->indices, &session->indices);
 	if (!error)
-		error = parse_addresses(&options->begins, "begin", &session->begins);
+		error = parse_marks(&options->begins, "begin", &session->begins,
+				    &session->begin_counts);
 	if (!error)
-		error = parse_addresses(&options->ends, "end", &session->ends);
+		error = parse_marks(&options->ends, "end", &session->ends, &session->end_counts);
+	if (!error)
+		session->seed = find_seed(options);
 	return error;
+}
+
+void trace_release_options(struct trace_options *options, struct session_options *session)
+{
+	vec_release(&session->indices);
+	vec_release(&session->begins);
+	vec_release(&session->ends);
+	vec_release(&session->begin_counts);
+	vec_release(&session->end_counts);
+	vec_release(&options->begins);
+	vec_release(&options->ends);
+	free(options->library);
 }

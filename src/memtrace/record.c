@@ -283,9 +283,11 @@ int memtrace_record(const struct capture *capture, const struct memtrace_options
 		    struct memtrace_result *result)
 {
 	struct recording r = { .capture = capture, .options = options, .result = result };
-	int error = allocate(&r);
+	int error = capture_check_whole(capture);
 
 	memset(result, 0, sizeof(*result));
+	if (!error)
+		error = allocate(&r);
 	if (!error)
 		error = create_writer(&r);
 	if (!error) {

@@ -12,6 +12,8 @@
 /* Long enough for a loaded machine, short enough to notice a loop. */
 #define TIMEOUT_BASE_NS	 10000000000
 #define TIMEOUT_MULTIPLE 20
+/* Each time the place of the end is passed costs microseconds. */
+#define TIMEOUT_MULTIPLE_STATE 10000
 
 static void builder_release(struct builder *b)
 {
@@ -41,7 +43,10 @@ static void fill_facts(struct builder *b)
 	header->invocation = capture->invocation;
 	header->capture = capture->id;
 	header->duration_ns = capture->duration_ns;
-	header->timeout_ns = TIMEOUT_BASE_NS + TIMEOUT_MULTIPLE * capture->duration_ns;
+	header->timeout_ns =
+		TIMEOUT_BASE_NS + capture->duration_ns * (capture->end_kind == END_AT_STATE
+								  ? TIMEOUT_MULTIPLE_STATE
+								  : TIMEOUT_MULTIPLE);
 }
 
 /* Everything but the contents of the file. */
@@ -50,6 +55,8 @@ static int plan(struct builder *b)
 	int error = runtime_load(&b->runtime);
 
 	fill_facts(b);
+	if (!error)
+		error = capture_check_whole(b->capture);
 	if (!error)
 		error = layout_runs(b);
 	if (!error)

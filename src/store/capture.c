@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/capture.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <string.h>
 
 #include "arch/arch.h"
 #include "base/alloc.h"
 #include "base/buf.h"
+#include "base/err.h"
 
 void capture_init(struct capture *capture)
 {
@@ -26,6 +28,7 @@ void capture_release(struct capture *capture)
 	free(capture->function);
 	free(capture->module);
 	free(capture->backend);
+	free(capture->left_out);
 	free(capture->auxv);
 	thread_state_release(&capture->entry);
 	thread_state_release(&capture->end);
@@ -92,6 +95,29 @@ const struct capture_mapping *capture_mapping_at(const struct capture *capture, 
 			return mapping;
 	}
 	return NULL;
+}
+
+void capture_leave_out(struct capture *capture, const char *fmt, ...)
+{
+	struct buf text = { 0 };
+	va_list args;
+
+	if (capture->left_out)
+		buf_printf(&text, "%s, ", capture->left_out);
+	va_start(args, fmt);
+	buf_vprintf(&text, fmt, args);
+	va_end(args);
+	free(capture->left_out);
+	capture->left_out = buf_detach(&text);
+}
+
+int capture_check_whole(const struct capture *capture)
+{
+	if (!capture->left_out)
+		return 0;
+	return err_set(CHOP_USAGE, EINVAL,
+		       "capture %u was saved without %s: take it again with all of it to replay it",
+		       capture->id, capture->left_out);
 }
 
 void capture_warn(struct capture *capture, const char *fmt, ...)

@@ -71,6 +71,7 @@ struct capture {
 	char *function; /* symbol, or NULL; owned */
 	char *module;	/* path of the module the addresses belong to; owned */
 	char *backend;	/* "uffd", ...; owned */
+	char *left_out; /* what was left out on purpose, or NULL; owned */
 	enum end_kind end_kind;
 	uint64_t begin;	      /* where it began */
 	struct u64vec ends;   /* all end addresses */
@@ -113,6 +114,11 @@ const struct capture_mapping *capture_mapping_at(const struct capture *capture, 
 /* Add a warning sentence, printf style. */
 void capture_warn(struct capture *capture, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* Note something as left out on purpose, printf style: no snippet can be made of it. */
+void capture_leave_out(struct capture *capture, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* 0, or -EINVAL with a message when something was left out. */
+int capture_check_whole(const struct capture *capture);
 /* The region ended in its last system call (it exits, say), which was not made. */
 bool capture_ends_in_call(const struct capture *capture);
 /* Pages that count as touched: all but PAGE_SUPPORT ones. */

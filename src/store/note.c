@@ -79,6 +79,7 @@ static void add_strings(const struct capture *capture, struct chop_capture_note 
 		[CHOP_STRING_FUNCTION] = capture->function,
 		[CHOP_STRING_MODULE] = capture->module,
 		[CHOP_STRING_BACKEND] = capture->backend,
+		[CHOP_STRING_LEFT_OUT] = capture->left_out,
 	};
 
 	for (size_t i = 0; i < CHOP_STRINGS; i++) {
@@ -202,6 +203,7 @@ static int read_strings(const char *data, const struct chop_capture_note *note, 
 		[CHOP_STRING_FUNCTION] = &capture->function,
 		[CHOP_STRING_MODULE] = &capture->module,
 		[CHOP_STRING_BACKEND] = &capture->backend,
+		[CHOP_STRING_LEFT_OUT] = &capture->left_out,
 	};
 
 	if (note->strings_size && data[note->strings_size - 1])

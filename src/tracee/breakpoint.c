@@ -295,7 +295,7 @@ int breakpoint_step_over(struct tracee *tracee, struct thread *thread)
 		return thread_set_regs(thread, &regs);
 	}
 	size = memory_read_code(tracee, arch_pc(&regs), code, sizeof(code));
-	if (emulate(tracee, thread, regs, code, size))
+	if (!tracee->guarded && emulate(tracee, thread, regs, code, size))
 		return 0;
 	error = step_alone(tracee, thread, breakpoint, arch_is_call(code, size));
 	if (error == -EINTR) {

@@ -15,7 +15,8 @@ enum breakpoint_purpose {
 	BREAK_BEGIN = 1 << 1,
 	BREAK_END = 1 << 2,
 	BREAK_WATCH = 1 << 3, /* an IFUNC's resolver, and its return */
-	BREAK_ALL = (1 << 4) - 1,
+	BREAK_COUNT = 1 << 4, /* hits are counted */
+	BREAK_ALL = (1 << 5) - 1,
 };
 
 struct trampoline;

@@ -99,6 +99,12 @@ void thread_interrupt(struct thread *thread)
 	request_stop(thread);
 }
 
+void thread_stop_next(struct thread *thread)
+{
+	thread->stop_wanted = true;
+	ptrace(PTRACE_INTERRUPT, thread->tid, 0, 0);
+}
+
 static bool all_stopped(const struct tracee *tracee, const struct thread *but)
 {
 	for (size_t i = 0; i < tracee->threads.length; i++) {

@@ -37,6 +37,9 @@ int thread_forward(struct thread *thread, enum run run);
 /* Ask a running thread to stop: EVENT_STOPPED follows, unless it stops for another reason. */
 void thread_interrupt(struct thread *thread);
 
+/* The same for a thread that stands still: it stops before it executes anything. */
+void thread_stop_next(struct thread *thread);
+
 /*
  * Stop every thread but one (NULL: all); what happens to them meanwhile is queued. Calls
  * nest: threads_resume of the outermost lets them go on.

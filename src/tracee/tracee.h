@@ -74,6 +74,7 @@ struct tracee {
 	pid_t pid;
 	bool child;	   /* we started it */
 	unsigned int held; /* nesting of threads_stop */
+	bool guarded;	   /* memory is watched: an instruction's effect is not to be imitated */
 	/*
 	 * Called when a thread is about to end, before the kernel writes what it owes to
 	 * other threads: clear_child_tid, robust mutexes. May be NULL.
