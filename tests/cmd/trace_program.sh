@@ -14,7 +14,7 @@ try() { # NAME FUNCTION CAPTURES [LIBC OPTIONS]
 	for limit in "" "-max-traces 1"; do
 		rm -rf t
 		# shellcheck disable=SC2086
-		timeout 20 "$CHOP" trace -v -function "$function" $limit -trace-dir t -- \
+		timeout 100 "$CHOP" trace -v -function "$function" $limit -trace-dir t -- \
 			"$PROG/trace_program" "$name" >"$OUT" 2>"$ERR" ||
 			{ show_output; fail "$name $limit: status $?"; }
 		cmp -s alone "$OUT" || { diff alone "$OUT"; show_output; fail "$name $limit: output"; }
