@@ -22,7 +22,7 @@
  *
  * A chunk can be decoded without the ones before it. Its payload is records:
  *
- *	access	tag u8: bits 0-1 kind, bit 2 THREAD, bit 3 CALL, bit 4 IP, bit 5 AGAIN,
+ *	access	tag u8: bits 0-1 kind (0 to 3), bit 2 THREAD, bit 3 CALL, bit 4 IP, bit 5 AGAIN,
  *		bit 6 NEW, bit 7 clear
  *		THREAD: varint thread id, varint process id (else as in the record before)
  *		zigzag varint: time - time of the record before
@@ -90,6 +90,7 @@ enum chop_page_kind {
 	CHOP_PAGE_READ = 0,
 	CHOP_PAGE_WRITE = 1,
 	CHOP_PAGE_EXECUTE = 2,
+	CHOP_PAGE_WRITTEN = 3,	/* slices: a page that was opened by a read was written later */
 	CHOP_PAGE_EVENT = 16,	/* what follows are events */
 	CHOP_PAGE_MAP = 16,	/* start, length, protection, enum chop_page_map, offset; path */
 	CHOP_PAGE_UNMAP = 17,	/* start, length */
@@ -264,7 +265,7 @@ static inline int chop_page_access(struct chop_page_trace *trace, const uint8_t 
 	record->address = trace->address;
 	record->call = (int32_t)call - 1;
 	record->ip = tag & 16 ? trace->ip : 0;
-	return record->kind != 3;
+	return 1;
 }
 
 static inline int chop_page_event(struct chop_page_trace *trace, const uint8_t **at,

@@ -146,6 +146,15 @@ void arch_set_interrupted(struct chop_regs *regs, const struct arch_signal_frame
 #define ARCH_VDSO_CODE_MAX 16
 size_t arch_vdso_call(const char *name, uint8_t code[ARCH_VDSO_CODE_MAX]);
 
+/*
+ * Pages of data an instruction may have to have at once (each operand can lie across two);
+ * 0 when it cannot be decoded. src/arch/x86_64/pages.c
+ */
+unsigned int arch_pages_needed(const uint8_t *code, size_t size);
+
+/* The time stamp counter: what the pager stamps its records with (src/arch/x86_64/clock.c). */
+uint64_t arch_clock(void);
+
 /* What this CPU can do (enum chop_cpu_word): src/arch/x86_64/cpu.c. */
 void arch_cpu(uint32_t words[CHOP_CPU_WORDS]);
 /*

@@ -99,11 +99,23 @@ int io_read_file(const char *path, struct buf *buf)
 	return 0;
 }
 
+/* A device, a pipe: written to as it is, not replaced. */
+static bool is_special(const char *path)
+{
+	struct stat status;
+
+	return !stat(path, &status) && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
 int io_create(struct io_file *file, const char *path, mode_t mode)
 {
 	*file = (struct io_file){ .fd = -1, .path = xstrdup(path) };
-	file->partial = xasprintf("%s.partial.%d", path, getpid());
-	file->fd = open(file->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	if (is_special(path)) {
+		file->fd = open(path, O_WRONLY | O_CLOEXEC);
+	} else {
+		file->partial = xasprintf("%s.partial.%d", path, getpid());
+		file->fd = open(file->partial, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	}
 	if (file->fd < 0) {
 		int error = errno;
 
@@ -118,12 +130,13 @@ int io_commit(struct io_file *file)
 	int error = 0;
 
 	/* close() is where some file systems report a full disk. */
-	if (close(file->fd) || rename(file->partial, file->path))
+	if (close(file->fd) || (file->partial && rename(file->partial, file->path)))
 		error = errno;
 	file->fd = -1;
 	if (error) {
 		err_sys(CHOP_USAGE, error, "cannot write %s", file->path);
-		unlink(file->partial);
+		if (file->partial)
+			unlink(file->partial);
 	}
 	free(file->partial);
 	free(file->path);
@@ -135,7 +148,8 @@ void io_abandon(struct io_file *file)
 {
 	if (file->fd >= 0) {
 		close(file->fd);
-		unlink(file->partial);
+		if (file->partial)
+			unlink(file->partial);
 	}
 	free(file->partial);
 	free(file->path);

@@ -21,11 +21,12 @@ int io_read_file(const char *path, struct buf *buf);
 
 /*
  * A file that is written under a temporary name and appears under `path` only on
- * io_commit; io_abandon (also the cleanup) removes what there is.
+ * io_commit; io_abandon (also the cleanup) removes what there is. A path that is there and
+ * no regular file (a device, a pipe) is written to directly.
  */
 struct io_file {
 	int fd;		      /* -1 when closed */
-	char *path, *partial; /* owned */
+	char *path, *partial; /* owned; no partial: path itself is written */
 };
 #define IO_FILE_INIT     \
 	{                \

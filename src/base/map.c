@@ -108,3 +108,12 @@ bool map_remove(struct map *map, uint64_t key)
 	map->length--;
 	return true;
 }
+
+bool map_slot(const struct map *map, size_t slot, uint64_t *key, uint64_t *value)
+{
+	if (map->slots[slot].state != SLOT_TAKEN)
+		return false;
+	*key = map->slots[slot].key;
+	*value = map->slots[slot].value;
+	return true;
+}

@@ -23,5 +23,7 @@ bool map_put(struct map *map, uint64_t key, uint64_t value);
 bool map_get(const struct map *map, uint64_t key, uint64_t *value);
 bool map_has(const struct map *map, uint64_t key);
 bool map_remove(struct map *map, uint64_t key);
+/* For going through a map: key and value of slot 0..capacity - 1; false when it is empty. */
+bool map_slot(const struct map *map, size_t slot, uint64_t *key, uint64_t *value);
 
 #endif

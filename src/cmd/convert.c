@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "cmd/convert_pages.h"
 #include "fmt/mem_format.h"
 
 #define BATCH 4096
@@ -46,7 +47,8 @@ static const struct opt table[] = {
 
 static const struct opt_spec spec = {
 	.usage = "chop convert TRACE --to FORMAT [-o FILE] [options]",
-	.about = "Write a memory trace (chop mem) in another tool's format.",
+	.about = "Write a memory trace (chop mem) or a page trace (chop pages) in another tool's "
+		 "format.",
 	.options = table,
 	.examples = "  chop convert lzma.mem --to lackey | head\n"
 		    "  chop convert lzma.mem --to champsim -o lzma.champsimtrace.gz\n"
@@ -61,6 +63,7 @@ static int list_formats(void)
 
 	for (unsigned int i = 0; (format = mem_format_at(i)); i++)
 		printf("%-15s %s\n", format->name, format->about);
+	convert_list_pages();
 	return 0;
 }
 
@@ -238,7 +241,9 @@ int cmd_convert(int argc, char **argv)
 	if (options.list)
 		status = list_formats();
 	else if (rest.length != 1)
-		status = cmd_usage("expected one memory trace, of chop mem");
+		status = cmd_usage("expected one trace, of chop mem or chop pages");
+	else if (convert_is_pages(rest.items[0]))
+		status = convert_pages(rest.items[0], options.to, options.output);
 	else if (!format)
 		status = no_format(options.to);
 	else

@@ -132,6 +132,27 @@ static void tells_why_it_cannot_create(void **state)
 	rmdir("out");
 }
 
+/* A device must not be replaced by a file. */
+static void writes_to_what_is_no_file(void **state)
+{
+	struct io_file file;
+	struct stat status;
+	char path[64];
+
+	(void)state;
+	snprintf(path, sizeof(path), "io_test.%d.link", getpid());
+	assert_int_equal(symlink("/dev/null", path), 0);
+	assert_int_equal(io_create(&file, path, 0600), 0);
+	assert_int_equal(io_write(file.fd, "x", 1), 0);
+	assert_int_equal(io_commit(&file), 0);
+	assert_int_equal(stat(path, &status), 0);
+	assert_true(S_ISCHR(status.st_mode));
+	assert_int_equal(io_create(&file, path, 0600), 0);
+	io_abandon(&file);
+	assert_int_equal(stat(path, &status), 0);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +162,7 @@ int main(void)
 		cmocka_unit_test(appears_only_when_whole),
 		cmocka_unit_test(abandoned_leaves_nothing),
 		cmocka_unit_test(tells_why_it_cannot_create),
+		cmocka_unit_test(writes_to_what_is_no_file),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

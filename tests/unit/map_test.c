@@ -76,12 +76,35 @@ static void agrees_with_an_array(void **state)
 	map_release(&map);
 }
 
+static void goes_through_all(void **state)
+{
+	struct map map = { 0 };
+	uint64_t key, value, sum = 0;
+	size_t found = 0;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 1000; i++)
+		map_put(&map, i * 4096, i);
+	map_remove(&map, 500 * 4096);
+	for (size_t slot = 0; slot < map.capacity; slot++) {
+		if (!map_slot(&map, slot, &key, &value))
+			continue;
+		assert_int_equal(key, value * 4096);
+		sum += value;
+		found++;
+	}
+	assert_int_equal(found, 999);
+	assert_int_equal(sum, 1000 * 1001 / 2 - 500);
+	map_release(&map);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(empty_map),
 		cmocka_unit_test(any_key_is_a_key),
 		cmocka_unit_test(agrees_with_an_array),
+		cmocka_unit_test(goes_through_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

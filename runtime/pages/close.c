@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+/* How pages leave the window. */
+#include "task.h"
+
+#include "machine.h"
+
+/*
+ * A page shared with a forked child cannot be moved until it is this process' own. Touch
+ * it - unless a thread is in a call that may take it away at this moment.
+ */
+static bool touch_home(struct pager *pager, uint64_t page)
+{
+	struct pager_shared *shared = pager->shared;
+	bool safe;
+
+	while (__atomic_exchange_n(&shared->lock, 1, __ATOMIC_ACQUIRE))
+		machine_relax();
+	safe = !shared->unstable;
+	if (safe)
+		machine_touch(page);
+	__atomic_store_n(&shared->lock, 0, __ATOMIC_RELEASE);
+	return safe;
+}
+
+/* Into the shadow; false when it must stay at home (pinned for I/O, being changed). */
+static bool move_out(struct pager *pager, uint64_t page)
+{
+	for (int tries = 0; tries < 8; tries++) {
+		long error = uffd_move(pager, shadow_of(page), page, UFFD_DONTWAKE);
+
+		if (error)
+			pager->shared->last_error = (int32_t)error;
+		switch (error) {
+		case 0:
+		case -ENOENT: /* the program gave its contents up */
+			return true;
+		case -EEXIST: /* an old copy from when it could only be read */
+			sys(__NR_madvise, shadow_of(page), PAGE, MADV_DONTNEED);
+			break;
+		case -EBUSY:
+			if (!touch_home(pager, page))
+				return false;
+			break;
+		case -EAGAIN:
+			break;
+		default:
+			return false;
+		}
+	}
+	return false;
+}
+
+static void note_late_write(struct pager *pager, const struct slot *slot)
+{
+	uint64_t entry = 0;
+
+	if (!slot->clean)
+		return;
+	/* Bit 57 of a pagemap entry: still write-protected. */
+	if (call6(__NR_pread64, (uint64_t)pager->pagemap, (uint64_t)&entry, sizeof(entry),
+		  slot->page / PAGE * sizeof(entry), 0, 0) == sizeof(entry) &&
+	    !(entry >> 57 & 1))
+		record_late_write(pager, slot);
+}
+
+bool close_slot(struct pager *pager, struct slot *slot, enum slot_list next)
+{
+	const struct range *range = range_find(pager, slot->page);
+
+	if (slot->pinned)
+		return false;
+	if (!range) {
+		window_drop(pager, slot);
+		return true;
+	}
+	if (!accessible(range)) {
+		window_put(pager, slot, LIST_PARKED);
+		return true;
+	}
+	note_late_write(pager, slot);
+	if (writable(range) ? !move_out(pager, slot->page)
+			    : sys(__NR_madvise, slot->page, PAGE, MADV_DONTNEED) < 0) {
+		slot->clean = 0;
+		return false;
+	}
+	pager->shared->closed++;
+	slot->clean = 0;
+	if (next == LIST_FREE)
+		window_drop(pager, slot);
+	else
+		window_put(pager, slot, next);
+	return true;
+}
+
+/*
+ * Many threads and a small window: a page opened for a thread that then waits for a CPU
+ * must not be closed before the thread had its turn, or nobody would get anywhere. A
+ * thread had it when it faulted again; else it gets time, the more the more threads wait.
+ */
+static void note_served(struct pager *pager, uint32_t thread, uint64_t now)
+{
+	struct recent *last = &pager->recent[(pager->recent_next - 1) % RECENT];
+
+	if (last->thread == thread) {
+		last->clock = now;
+		return;
+	}
+	for (int i = 0; i < RECENT; i++) {
+		if (pager->recent[i].thread == thread)
+			pager->recent[i].thread = 0;
+	}
+	pager->recent[pager->recent_next++ % RECENT] = (struct recent){ thread, now };
+}
+
+static uint64_t time_for_turns(const struct pager *pager, uint64_t now, uint32_t thread)
+{
+	uint64_t limit = pager->setup.turn * RECENT, waiting = 0;
+
+	for (int i = 0; i < RECENT; i++) {
+		const struct recent *recent = &pager->recent[i];
+
+		waiting +=
+			recent->thread && recent->thread != thread && now - recent->clock < limit;
+	}
+	return waiting * pager->setup.turn;
+}
+
+static bool had_no_turn(const struct pager *pager, const struct slot *slot)
+{
+	for (int i = 0; i < RECENT; i++) {
+		if (pager->recent[i].thread == slot->thread &&
+		    pager->recent[i].clock == slot->opened)
+			return true;
+	}
+	return false;
+}
+
+static void give_turn(struct pager *pager, const struct slot *slot, uint32_t thread)
+{
+	uint64_t now = machine_clock();
+
+	while (slot->thread != thread && had_no_turn(pager, slot) &&
+	       now - slot->opened < time_for_turns(pager, now, thread)) {
+		struct {
+			int64_t seconds, nanoseconds;
+		} nap = { 0, 20000 };
+
+		sys(__NR_nanosleep, (uint64_t)&nap, 0, 0);
+		now = machine_clock();
+	}
+}
+
+static void shrink_second(struct pager *pager)
+{
+	while (pager->lists[LIST_SECOND].length > pager->setup.second)
+		window_drop(pager, window_oldest(pager, LIST_SECOND));
+}
+
+/* Close the oldest pages until at most `limit` are open; pages that resist go last. */
+static void shrink_open(struct pager *pager, uint64_t limit, uint32_t thread)
+{
+	struct list *open = &pager->lists[LIST_OPEN];
+	uint32_t resisting = 0;
+
+	while (open->length > limit + pager->pinned && resisting < open->length) {
+		struct slot *slot = window_oldest(pager, LIST_OPEN);
+
+		if (thread)
+			give_turn(pager, slot, thread);
+		if (close_slot(pager, slot, pager->setup.second ? LIST_SECOND : LIST_FREE))
+			continue;
+		window_put(pager, slot, LIST_OPEN);
+		resisting++;
+	}
+	pager->shared->kept += resisting;
+	shrink_second(pager);
+}
+
+void close_for_room(struct pager *pager, uint32_t thread, uint64_t page)
+{
+	uint64_t limit = pager->setup.window;
+
+	progress_note(pager, thread, page);
+	note_served(pager, thread, machine_clock());
+	/* The table of pages is the last limit of all. */
+	if (limit > pager->setup.slots - pager->setup.second - PAGER_SPARE)
+		limit = pager->setup.slots - pager->setup.second - PAGER_SPARE;
+	shrink_open(pager, limit - 1, thread);
+}
+
+void close_surplus(struct pager *pager)
+{
+	shrink_open(pager, pager->setup.window, 0);
+}
+
+void close_all(struct pager *pager)
+{
+	shrink_open(pager, 0, 0);
+}

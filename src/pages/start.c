@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0
+/* Starting a program or taking over a running one. */
+#include "pages/follow.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <fcntl.h>
+#include <sys/personality.h>
+#include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "pages/calls.h"
+#include "pages/image.h"
+
+extern const uint8_t pager_catcher[], pager_catcher_end[];
+
+/* The library for malloc_only, in a file that is removed at the end. */
+static int write_preload(struct tracer *tracer)
+{
+	const char *directory = getenv("TMPDIR");
+	cleanup_close int fd = -1;
+	int error;
+
+	if (!tracer->setup.malloc_only)
+		return 0;
+	tracer->preload = xasprintf("%s/chop-catcher.XXXXXX", directory ? directory : "/tmp");
+	fd = mkstemp(tracer->preload);
+	if (fd < 0)
+		return err_sys(CHOP_USAGE, errno, "cannot create %s", tracer->preload);
+	error = io_write(fd, pager_catcher, (size_t)(pager_catcher_end - pager_catcher));
+	if (!error && fchmod(fd, 0755))
+		error = -errno;
+	return error ? err_sys(CHOP_USAGE, -error, "cannot write %s", tracer->preload) : 0;
+}
+
+static void run_child(char *const *argv, const char *preload, int go, int failed)
+{
+	int error;
+	char byte;
+
+	if (io_read(go, &byte, 1))
+		_exit(CHOP_NOT_FOUND);
+	personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
+	if (preload)
+		setenv("LD_PRELOAD", preload, 1);
+	execvp(argv[0], argv);
+	error = errno;
+	io_write(failed, &error, sizeof(error));
+	_exit(CHOP_NOT_FOUND);
+}
+
+static int cannot_run(const char *name, int error)
+{
+	if (error == ENOENT || error == ENOTDIR)
+		return err_sys(CHOP_NOT_FOUND, error, "cannot run %s", name);
+	return err_sys(CHOP_CANNOT_RUN, error, "cannot run %s", name);
+}
+
+/* From the seize to the exec event. -ECHILD when it ended instead. */
+static int await_exec(struct tracer *tracer, struct task *task)
+{
+	for (;;) {
+		if (task_wait(&tracer->tasks, task))
+			return -ECHILD;
+		if (task->status >> 16 == PTRACE_EVENT_EXEC)
+			return 0;
+		task_go(task);
+	}
+}
+
+static int start(struct tracer *tracer, const char *name, pid_t pid, int go, int failed)
+{
+	struct process *process = process_add(&tracer->tasks, pid, NULL);
+	struct task *task;
+	int error, why = 0;
+
+	if (ptrace(PTRACE_SEIZE, pid, 0, TASK_OPTIONS)) {
+		error = err_sys(CHOP_MISSING, errno,
+				"cannot trace (ptrace): a security policy forbids it (seccomp, a "
+				"container, kernel.yama.ptrace_scope=3)");
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return error;
+	}
+	task = task_add(&tracer->tasks, pid, process);
+	journal_follow_ips(&tracer->journal, pid, pid);
+	io_write(go, "g", 1);
+	error = await_exec(tracer, task);
+	if (!error)
+		return image_begin(tracer, task);
+	if (io_read(failed, &why, sizeof(why)))
+		return err_set(CHOP_CANNOT_RUN, ECHILD, "cannot run %s: it ended at once", name);
+	return cannot_run(name, why);
+}
+
+int follow_spawn(struct tracer *tracer, char *const *argv)
+{
+	int go[2], failed[2];
+	int error = write_preload(tracer);
+	pid_t pid;
+
+	if (error)
+		return error;
+	if (pipe2(go, O_CLOEXEC) || pipe2(failed, O_CLOEXEC))
+		return err_sys(CHOP_MISSING, errno, "cannot create a pipe");
+	pid = fork();
+	if (!pid) {
+		close(go[1]);
+		run_child(argv, tracer->preload, go[0], failed[1]);
+	}
+	close(go[0]);
+	close(failed[1]);
+	if (pid < 0) {
+		error = err_sys(CHOP_MISSING, errno, "cannot start a process");
+	} else {
+		tracer->first = pid;
+		tracer->child = true;
+		error = start(tracer, argv[0], pid, go[1], failed[0]);
+	}
+	close(go[1]);
+	close(failed[0]);
+	return error;
+}
+
+/* -- attaching ------------------------------------------------------------------------------- */
+
+static pid_t tracer_of(pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/status", pid);
+	cleanup_buf struct buf text = { 0 };
+	const char *line;
+
+	if (io_read_file(path, &text))
+		return 0;
+	line = strstr(buf_text(&text), "\nTracerPid:");
+	return line ? atoi(line + strlen("\nTracerPid:")) : 0;
+}
+
+static int cannot_attach(pid_t pid, int error)
+{
+	pid_t other = tracer_of(pid);
+
+	if (error == ESRCH)
+		return err_set(CHOP_USAGE, ESRCH, "there is no process %d", pid);
+	if (other)
+		return err_set(CHOP_USAGE, EPERM, "cannot attach to %d: process %d traces it", pid,
+			       other);
+	return err_set(CHOP_MISSING, error,
+		       "cannot attach to %d: %s; run as root or set kernel.yama.ptrace_scope=0",
+		       pid, error == EPERM ? "not permitted" : strerror(error));
+}
+
+/* New threads may appear while we go through the list: until there are no more. */
+static int seize_all(struct tracer *tracer, struct process *process)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/task", process->pid);
+	bool more = true;
+
+	while (more) {
+		DIR *directory = opendir(path);
+		struct dirent *entry;
+
+		if (!directory)
+			return cannot_attach(process->pid, ESRCH);
+		more = false;
+		while ((entry = readdir(directory))) {
+			pid_t tid = atoi(entry->d_name);
+
+			if (tid <= 0 || task_find(&tracer->tasks, tid))
+				continue;
+			if (ptrace(PTRACE_SEIZE, tid, 0, TASK_OPTIONS)) {
+				if (errno == ESRCH && tid != process->pid)
+					continue;
+				closedir(directory);
+				return cannot_attach(process->pid, errno);
+			}
+			task_add(&tracer->tasks, tid, process);
+			journal_follow_ips(&tracer->journal, tid, process->pid);
+			more = true;
+		}
+		closedir(directory);
+	}
+	return 0;
+}
+
+/* Where the kernel clears the thread's id at its end, as only the thread itself may ask. */
+static void ask_clear_tid(struct tracer *tracer, struct task *task)
+{
+	const struct arch_entry ask = {
+		.number = SYS_prctl,
+		.args = { 40 /* PR_GET_TID_ADDRESS */, PAGER_STATE - 64 },
+	};
+	struct space *space = task->process->space;
+	int64_t result;
+
+	if (task_inject(&tracer->tasks, task, space->call_pc, &ask, &result) || result)
+		return;
+	if (io_pread(space->memory, &task->clear_tid, sizeof(task->clear_tid), PAGER_STATE - 64))
+		task->clear_tid = 0;
+}
+
+/* A task that was stopped inside a call will report that call's exit. */
+static void note_call(struct task *task)
+{
+	struct chop_regs regs;
+	struct arch_call call;
+
+	if (task_get_regs(task, &regs))
+		return;
+	arch_get_call(&regs, &call);
+	task->in_call = false;
+	task->call = (int)call.number;
+}
+
+static int take_over(struct tracer *tracer, struct process *process)
+{
+	struct task *errand = NULL;
+
+	tasks_stop(&tracer->tasks, process->space, NULL);
+	for (size_t i = 0; i < tracer->tasks.all.length; i++) {
+		struct task *task = tracer->tasks.all.items[i];
+
+		if (task->where == TASK_RUNNING || task->exiting)
+			continue;
+		note_call(task);
+		if (!errand || task->tid == process->pid)
+			errand = task;
+	}
+	if (!errand)
+		return cannot_attach(process->pid, ESRCH);
+	return image_attach(tracer, errand);
+}
+
+static void await_other(pid_t pid)
+{
+	struct space *space = space_new(pid);
+
+	space_await_other(space);
+	space_free(space);
+}
+
+int follow_attach(struct tracer *tracer, pid_t pid)
+{
+	struct process *process;
+	int error;
+
+	if (pid == getpid())
+		return err_set(CHOP_USAGE, EINVAL, "chop cannot trace itself");
+	await_other(pid);
+	process = process_add(&tracer->tasks, pid, NULL);
+	tracer->first = pid;
+	error = seize_all(tracer, process);
+	if (!error)
+		error = take_over(tracer, process);
+	if (error)
+		return error;
+	for (size_t i = 0; i < tracer->tasks.all.length; i++) {
+		struct task *task = tracer->tasks.all.items[i];
+
+		if (task->where != TASK_RUNNING && !task->exiting)
+			ask_clear_tid(tracer, task);
+	}
+	tasks_go(&tracer->tasks, process->space);
+	return 0;
+}
