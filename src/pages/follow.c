@@ -18,6 +18,7 @@
 #include "pages/affinity.h"
 #include "pages/calls.h"
 #include "pages/image.h"
+#include "pages/uprobe.h"
 #include "tracee/interrupt.h"
 
 /* -- children -------------------------------------------------------------------------------- */
@@ -218,6 +219,11 @@ static void on_signal(struct tracer *tracer, struct task *task)
 {
 	struct space *space = task->process->space;
 
+	if (space && space->serving && task->signal == SIGTRAP && uprobe_heal(space, task)) {
+		task->signal = 0;
+		task_go(task);
+		return;
+	}
 	if (space && space->serving && dumps_core(task)) {
 		tasks_stop(&tracer->tasks, space, task);
 		image_restore(tracer, space);

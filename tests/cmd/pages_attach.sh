@@ -1,0 +1,96 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# chop pages -p: attached to, let go by a signal, attached to again, chop killed: the program,
+# which checks its memory all the time, goes on, with its mappings, processors and children as
+# they were. The trace holds what was seen. So it is when chop that started a program is told
+# to end, or its disk is full.
+. "$(dirname "$0")/../lib.sh"
+need_facility ptrace attach userfaultfd userfaultfd-move
+trap 'touch stop; kill $(jobs -p) 2>/dev/null; cd / && rm -rf "$TEST_TMP"' EXIT
+
+# Until a condition holds; a slow machine has minutes.
+await() { # WHAT COMMAND...
+	local what=$1 i
+	shift
+	for ((i = 0; i < 1200; i++)); do
+		"$@" && return 0
+		sleep 0.05
+	done
+	fail "$what"
+}
+larger() { [ "$(stat -c %s "$1" 2>/dev/null || echo 0)" -gt "$2" ]; }
+field() { awk -v name="$1:" '$1 == name { print $2 }' "/proc/$2/status"; }
+untraced() { [ "$(field TracerPid "$1")" = 0 ]; }
+no_pager() { ! grep -qx chop-pager /proc/[0-9]*/task/[0-9]*/comm 2>/dev/null || ! pager_of "$1"; }
+pager_of() { grep -q '^1[ef]0[0-9a-f]*-' "/proc/$1/maps"; }
+# Addresses, protection, offset and file: neighbours of one kind may have become one.
+mappings() { awk '{ print $2, $3, $6 }' "/proc/$1/maps" | uniq | grep -v '^[^ ]* [^ ]* $'; }
+told_pid() { grep -q '^pid' out; }
+
+attached() { # the program's name, chop's options
+	local name=$1 program chop before
+	shift
+	rm -f stop out trace
+	"$PROG/pages_hard" "$name" >out 2>&1 &
+	program=$!
+	await "$name does not start" told_pid
+	mappings $program >before
+	for signal in INT TERM KILL INT; do
+		rm -f trace
+		env --default-signal=INT "$CHOP" pages "$@" -o trace -p $program 2>errors &
+		chop=$!
+		await "nothing is recorded" larger trace 100000
+		kill -$signal $chop
+		wait $chop
+		status=$?
+		if [ $signal = KILL ]; then
+			[ $status = 137 ] || fail "chop ended with $status"
+		else
+			[ $status = 0 ] || fail "chop ended with $status: $(cat errors)"
+			grep -q 'let go; the program goes on' errors || fail "$(cat errors)"
+			# The memory is as it was before chop ends.
+			mappings $program | diff before - || fail "$name: other mappings after $signal"
+		fi
+		untraced $program || fail "$name: still traced after $signal"
+		[ -d /proc/$program ] || fail "$name died of $signal: $(cat out)"
+		chop mrc trace >/dev/null 2>told || fail "$(cat told)"
+		if [ $signal = KILL ]; then
+			grep -q 'incomplete\|cut short\|killed' told || fail "mrc says nothing: $(cat told)"
+		else
+			[ -s told ] && fail "mrc: $(cat told)"
+		fi
+	done
+	allowed=$(field Cpus_allowed_list $program)
+	[ "$allowed" = "$(field Cpus_allowed_list $$)" ] || fail "it may only run on $allowed"
+	touch stop
+	wait $program || fail "$name: $(cat out)"
+	tail -n 1 out | grep -qx "$name ok" || fail "$name: $(cat out)"
+}
+
+attached lasting -w 64
+attached lasting_threads -w 200
+attached lasting --interval 20ms
+
+# A program that chop started, and chop is told to go.
+rm -f stop trace
+chop pages -w 64 -o trace -- "$PROG/pages_hard" lasting >out 2>errors &
+chop=$!
+await 'nothing is recorded' larger trace 100000
+program=$(awk '/^pid/ { print $2 }' out)
+kill -TERM $chop
+wait $chop
+[ $? = 0 ] || fail "chop told to go: $(cat errors)"
+[ -d /proc/$program ] || fail 'the program went, too'
+untraced $program || fail 'it is still traced'
+touch stop
+await 'the program does not end' grep -qx 'lasting ok' out
+
+# A full disk: the program goes on to its end, chop fails with a message.
+expect_status 2 chop pages -w 64 -f text -o /dev/full -- "$PROG/pages_hard" unmapping
+expect_error_match '^chop: pages: cannot write /dev/full: No space left'
+expect_match '^unmapping ok$'
+
+# Nobody there, and what cannot be traced.
+expect_status 2 chop pages -p 4194304
+expect_one_error 'there is no process 4194304'
+exit 0
