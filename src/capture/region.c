@@ -188,12 +188,12 @@ static int enter(struct passage *run)
 	owed_find(run->tracee, &run->owed);
 	vdso_patch(&run->region->vdso, run->tracee);
 	backend->ops->pin(backend, run->pin.cpu);
+	run->tracee->exiting_context = run;
+	run->tracee->exiting = on_exiting;
 	error = backend->ops->begin(backend, run->owner, run->capture);
 	if (error)
 		return passage_alive(error);
 	run->armed = run->tracee->guarded = true;
-	run->tracee->exiting = on_exiting;
-	run->tracee->exiting_context = run;
 	for (size_t i = 0; i < run->owed.length; i++)
 		backend->ops->make_present(backend, run->owed.items[i]);
 	recorder_begin(&run->recorder, run->tracee, backend, run->owner, run->capture);
@@ -248,7 +248,6 @@ static int leave(struct passage *run, int error)
 	struct backend *backend = run->region->backend;
 	int end_error = 0;
 
-	run->tracee->exiting = NULL;
 	vec_release(&run->owed);
 	recorder_finish(&run->recorder);
 	if (!error)
@@ -262,6 +261,7 @@ static int leave(struct passage *run, int error)
 	else if (run->armed)
 		end_error = passage_alive(backend->ops->end(backend, run->owner, !error));
 	run->tracee->guarded = false;
+	run->tracee->exiting = NULL;
 	thread_set_mask(run->owner, run->mask);
 	breakpoints_clear(run->tracee, BREAK_END);
 	breakpoints_show(run->tracee, BREAK_ALL);

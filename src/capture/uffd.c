@@ -407,6 +407,20 @@ static int uffd_begin(struct backend *backend, struct thread *owner, struct capt
 	return error;
 }
 
+/*
+ * A page that is on its way: moved and not registered yet, or no more. Only a program that
+ * is killed in the middle of that comes here; the kernel wants the page where it was.
+ */
+static int bring(struct uffd *uffd, const struct uffd_range *range, uint64_t page)
+{
+	const struct tracee *tracee = uffd->base.tracee;
+	uint8_t content[CHOP_PAGE_SIZE];
+
+	if (memory_read(tracee, range->shadow + (page - range->start), content, sizeof(content)))
+		return 0; /* not moved: it was never there */
+	return memory_write(tracee, page, content, sizeof(content));
+}
+
 static int uffd_make_present(struct backend *backend, uint64_t address)
 {
 	struct uffd *uffd = uffd_of(backend);
@@ -421,8 +435,11 @@ static int uffd_make_present(struct backend *backend, uint64_t address)
 	}
 	if (memory_pagemap(backend->tracee, page, &entry, 1))
 		return -EIO;
-	if (!(entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
-		uffd_serve(uffd, page);
+	if (entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
+		return 0;
+	if (!range->registered)
+		return bring(uffd, range, page);
+	uffd_serve(uffd, page);
 	return 0;
 }
 
