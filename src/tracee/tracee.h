@@ -81,6 +81,7 @@ struct tracee {
 	 */
 	void (*exiting)(void *context, struct thread *thread);
 	void *exiting_context;
+	bool ending;	 /* a thread reported its end to one that waited for something else */
 	bool gone;	 /* exited, or let go */
 	int exit_status; /* as from waitpid, once gone */
 	struct thread_vec VEC_BODY(struct thread *) threads;

@@ -163,6 +163,7 @@ bool wait_for(struct tracee *tracee, struct thread *thread, int *status)
 
 		if (tid == thread->tid && WIFSTOPPED(*status)) {
 			wait_note(tracee, thread, *status);
+			tracee->ending |= thread->exiting;
 			return true;
 		}
 		if (tid > 0)
@@ -437,6 +438,18 @@ static bool interrupted(struct event *event)
 	return true;
 }
 
+/* Threads that were killed in the middle of an errand: nothing else lets them go. */
+static void let_end(struct tracee *tracee)
+{
+	tracee->ending = false;
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		struct thread *thread = tracee->threads.items[i];
+
+		if (thread->exiting && thread->stopped && !thread->queued)
+			thread_resume(thread, RUN_FREE, 0);
+	}
+}
+
 bool wait_step(struct tracee *tracee, struct event *event)
 {
 	struct thread *thread;
@@ -447,6 +460,8 @@ bool wait_step(struct tracee *tracee, struct event *event)
 		return true;
 	if (tracee->queue.length)
 		return from_queue(tracee, event);
+	if (tracee->ending)
+		let_end(tracee);
 	tid = wait_any(&status);
 	if (tid == -EINTR)
 		return false;

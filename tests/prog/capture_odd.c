@@ -357,7 +357,7 @@ static void killed(void)
 		usleep(300000);
 		kill(me, SIGKILL);
 		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_sec += 3;
+		until.tv_sec += 10;
 		error = pthread_mutex_timedlock(mutex, &until);
 		printf("lock: %s\n", error == EOWNERDEAD ? "owner died" : strerror(error));
 		fflush(stdout);

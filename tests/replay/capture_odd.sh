@@ -47,7 +47,7 @@ fi
 # Killed inside the region, holding a robust mutex that another process waits for.
 timeout 20 "$CHOP" trace -function region -trace-dir killed -- "$PROG/capture_odd" killed \
 	>"$OUT" 2>"$ERR"
-for _ in $(seq 40); do
+for _ in $(seq 150); do
 	grep -q lock: "$OUT" && break
 	sleep 0.1
 done
