@@ -20,6 +20,10 @@ uint64_t arch_sp(const struct chop_regs *regs);
 void arch_set_pc(struct chop_regs *regs, uint64_t pc);
 /* The n-th register's name and value as 64 bits; NULL past the last one. */
 const char *arch_reg(const struct chop_regs *regs, unsigned int n, uint64_t *value);
+/* Set the n-th register. */
+void arch_set_reg(struct chop_regs *regs, unsigned int n, uint64_t value);
+/* Registers of a program before anything is known of it: selectors and flags are usual. */
+void arch_usual_regs(struct chop_regs *regs);
 
 /* The call registers are in at a system-call stop. */
 struct arch_call {
@@ -209,6 +213,13 @@ struct arch_wide_reg {
 
 /* The n-th register of a canonical image; false past the last one. */
 bool arch_wide_reg(const uint8_t *xstate, size_t size, unsigned int n, struct arch_wide_reg *reg);
+/* Set the register of that name; false when the image has none. */
+bool arch_set_wide_reg(uint8_t *xstate, size_t size, const struct arch_wide_reg *reg);
+/*
+ * An image of the initial state, for vector registers of 16, 32 or 64 bytes. Returns its size
+ * in bytes.
+ */
+size_t arch_xstate_blank(uint8_t image[CHOP_XSTATE_MAX], size_t vector_size);
 
 /*
  * How much of an image a core file should have: the rest is zero, in components that

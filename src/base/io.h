@@ -16,6 +16,10 @@ int io_write(int fd, const void *data, size_t length);
 int io_pread(int fd, void *data, size_t length, uint64_t offset);
 int io_pwrite(int fd, const void *data, size_t length, uint64_t offset);
 
+bool io_is_directory(const char *path);
+/* Remove a directory and all that is in it, as far as that goes. */
+void io_remove_tree(const char *path);
+
 /* Append a whole file to buf; 0 or -errno with a message recorded. */
 int io_read_file(const char *path, struct buf *buf);
 

@@ -3,6 +3,7 @@
 #include "cmd/cmd.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,10 +12,13 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "cmd/convert_pages.h"
+#include "fmt/detrace.h"
 #include "fmt/mem_format.h"
+#include "store/mem_format.h"
 
 #define BATCH 4096
 
@@ -225,6 +229,32 @@ static int convert(const char *path, const struct mem_format *format, const stru
 	return error;
 }
 
+/* A file that is not of chop mem: ChopStiX's own memory_trace.bin, or nothing we know. */
+static bool is_old(const char *path)
+{
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char magic[sizeof(MEM_FILE_MAGIC)];
+
+	return fd >= 0 && (io_pread(fd, magic, sizeof(magic), 0) ||
+			   memcmp(magic, MEM_FILE_MAGIC, sizeof(magic)));
+}
+
+static int detrace_old(const char *path, const struct options *options)
+{
+	cleanup_buf struct buf data = { 0 };
+	struct mem_out out;
+	int error = io_read_file(path, &data), closed;
+
+	if (error)
+		return error;
+	error = mem_out_open(&out, options->output);
+	if (error)
+		return error;
+	error = detrace_accesses(data.data, data.length, path, &out);
+	closed = mem_out_close(&out, !error || !options->output);
+	return error ? error : closed;
+}
+
 int cmd_convert(int argc, char **argv)
 {
 	struct options options = { .block = 64, .tick = 500, .ifetch = true };
@@ -238,7 +268,9 @@ int cmd_convert(int argc, char **argv)
 	if (!cmd_parse(&spec, argc, argv, &options, &rest, &status))
 		return status;
 	format = options.to ? mem_format_find(options.to) : NULL;
-	if (options.list)
+	if (strstr(argv[0], "detrace") && rest.length == 1 && is_old(rest.items[0]))
+		status = detrace_old(rest.items[0], &options);
+	else if (options.list)
 		status = list_formats();
 	else if (rest.length != 1)
 		status = cmd_usage("expected one trace, of chop mem or chop pages");

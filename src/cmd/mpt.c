@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/progress.h"
 #include "fmt/mpt.h"
+#include "store/chopstix.h"
 #include "store/tracedir.h"
 
 #define ALL_CAPTURES UINT64_MAX
@@ -59,23 +61,28 @@ static int positional(struct options *options, const struct strvec *rest)
 	return 0;
 }
 
-static int convert(const struct tracedir_index *index, unsigned int id,
-		   const struct mpt_options *options)
+static int convert(const struct capture *capture, const struct mpt_options *options)
 {
-	cleanup_capture struct capture capture = { 0 };
 	struct mpt_result result = { 0 };
-	int error = tracedir_read(index, id, &capture);
+	int error = mpt_write(capture, options, &result);
 
-	if (!error)
-		error = mpt_write(&capture, options, &result);
 	if (!error) {
 		printf("mpt: %s\nmps: %s\n", result.mpt, result.mps);
 		log_verbose("capture %u: %" PRIu64 " code pages, %" PRIu64 " data pages, %" PRIu64
 			    " left out",
-			    id, result.code_pages, result.data_pages, result.left_out);
+			    capture->id, result.code_pages, result.data_pages, result.left_out);
 	}
 	mpt_result_release(&result);
 	return error;
+}
+
+static int convert_entry(const struct tracedir_index *index, unsigned int id,
+			 const struct mpt_options *options)
+{
+	cleanup_capture struct capture capture = { 0 };
+	int error = tracedir_read(index, id, &capture);
+
+	return error ? error : convert(&capture, options);
 }
 
 static int convert_all(const struct tracedir_index *index, const struct mpt_options *options)
@@ -84,17 +91,14 @@ static int convert_all(const struct tracedir_index *index, const struct mpt_opti
 
 	for (size_t i = 0; i < index->captures.length && !error; i++) {
 		progress_show("capture %zu of %zu", i + 1, index->captures.length);
-		error = convert(index, index->captures.items[i].id, options);
+		error = convert_entry(index, index->captures.items[i].id, options);
 	}
 	progress_clear();
 	return error;
 }
 
-static int run(const struct options *options)
+static int convert_directory(const struct options *options, const struct mpt_options *mpt)
 {
-	struct mpt_options mpt = { .output = options->output,
-				   .gzip = options->gzip,
-				   .max_address = options->max_address };
 	struct tracedir_index index = { 0 };
 	int error = tracedir_open(options->trace_dir, &index);
 
@@ -103,11 +107,56 @@ static int run(const struct options *options)
 	if (!index.captures.length)
 		error = err_set(CHOP_DIFFERS, ENOENT, "%s holds no capture", options->trace_dir);
 	else if (options->id == ALL_CAPTURES)
-		error = convert_all(&index, &mpt);
+		error = convert_all(&index, mpt);
 	else
-		error = convert(&index, (unsigned int)options->id, &mpt);
+		error = convert_entry(&index, (unsigned int)options->id, mpt);
 	tracedir_index_release(&index);
 	return error;
+}
+
+/* -- ChopStiX's directories: of any architecture ------------------------------------------------ */
+
+static int convert_foreign(const struct chopstix *dir, unsigned int id,
+			   const struct mpt_options *options)
+{
+	cleanup_capture struct capture capture;
+	cleanup_buf struct buf registers = { 0 };
+	struct mpt_options mpt = *options;
+	int error;
+
+	capture_init(&capture);
+	error = chopstix_read(dir, id, &capture, &registers);
+	mpt.registers = buf_text(&registers);
+	return error ? error : convert(&capture, &mpt);
+}
+
+static int convert_chopstix(const struct options *options, const struct mpt_options *mpt)
+{
+	cleanup_chopstix struct chopstix dir = { 0 };
+	int error = chopstix_open(options->trace_dir, &dir);
+	size_t converted = 0;
+
+	for (size_t i = 0; i < dir.ids.length && !error; i++) {
+		if (options->id != ALL_CAPTURES && options->id != dir.ids.items[i])
+			continue;
+		error = convert_foreign(&dir, (unsigned int)dir.ids.items[i], mpt);
+		converted++;
+	}
+	if (!error && !converted)
+		error = err_set(CHOP_USAGE, ENOENT, "%s has no capture %" PRIu64,
+				options->trace_dir, options->id);
+	return error;
+}
+
+static int run(const struct options *options)
+{
+	struct mpt_options mpt = { .output = options->output,
+				   .gzip = options->gzip,
+				   .max_address = options->max_address };
+
+	if (chopstix_is(options->trace_dir))
+		return convert_chopstix(options, &mpt);
+	return convert_directory(options, &mpt);
 }
 
 int cmd_mpt(int argc, char **argv)

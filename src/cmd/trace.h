@@ -11,7 +11,7 @@
 #include "store/tracedir.h"
 
 struct trace_options {
-	const char *function, *module, *indices, *trace_dir, *backend;
+	const char *function, *module, *indices, *trace_dir, *backend, *layout;
 	struct strvec begins, ends;
 	uint64_t active, interval, max_traces, max_pages, seed, group, pid;
 	double probability;

@@ -54,6 +54,8 @@ static const struct opt table[] = {
 	OPT_FLAG(0, "gzip", struct trace_options, gzip, "compress the captures"),
 	OPT_FLAG(0, "access-trace", struct trace_options, access_trace,
 		 "also the order in which pages were first touched"),
+	OPT_TEXT(0, "layout", struct trace_options, layout, "NAME",
+		 "of the directory: chop (default), or chopstix"),
 	OPT_HEADING("How"),
 	OPT_NUMBER('p', "pid", struct trace_options, pid, "PID",
 		   "trace this running process, and let it go on afterwards", .min = 1,
@@ -204,6 +206,9 @@ int trace_read_options(struct trace_options *options, const struct strvec *rest,
 	if (!error && options->interpose)
 		error = cmd_library("libchop-interpose.so", &options->library);
 	session->interpose = options->library;
+	if (!error && options->layout && strcmp(options->layout, "chop") &&
+	    strcmp(options->layout, "chopstix"))
+		error = cmd_usage("-layout: '%s' is neither chop nor chopstix", options->layout);
 	if (!error && options->indices)
 		error = index_ranges_parse(options->indices, &session->indices);
 	if (!error)

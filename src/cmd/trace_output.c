@@ -19,6 +19,7 @@ int trace_start(void *context, pid_t pid)
 		.command_line = output->command_line,
 		.program = output->argv ? output->argv[0] : NULL,
 		.compress = output->options->gzip,
+		.chopstix = output->options->layout && !strcmp(output->options->layout, "chopstix"),
 	};
 
 	output->path = trace_dir_name(output->options->trace_dir, pid);

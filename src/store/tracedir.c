@@ -12,14 +12,16 @@
 #include "base/io.h"
 #include "base/map.h"
 #include "store/capture_core.h"
+#include "store/chopstix.h"
 #include "store/index.h"
 #include "store/maps.h"
 #include "store/note.h"
 
 struct tracedir {
 	char *path, *command_line, *program; /* owned */
-	bool compress;
-	json_t *captures; /* entries for the index */
+	bool compress, chopstix;
+	struct buf order, breakpoints; /* chopstix: files of all captures */
+	json_t *captures;	       /* entries for the index */
 	struct map ids;
 };
 
@@ -44,6 +46,7 @@ int tracedir_create(const char *path, const struct tracedir_options *options, st
 	new->command_line = options->command_line ? xstrdup(options->command_line) : NULL;
 	new->program = options->program ? xstrdup(options->program) : NULL;
 	new->compress = options->compress;
+	new->chopstix = options->chopstix;
 	new->captures = json_array();
 	*dir = new;
 	return 0;
@@ -174,6 +177,31 @@ static void remove_members(const struct tracedir *dir, unsigned int id, uint32_t
 	}
 }
 
+static int add_chopstix(struct tracedir *dir, const struct capture *capture)
+{
+	int err = chopstix_add(dir->path, dir->compress, capture);
+
+	if (err)
+		return err;
+	chopstix_order(capture, &dir->order);
+	chopstix_breakpoints(capture, &dir->breakpoints);
+	map_put(&dir->ids, capture->id, 0);
+	json_array_append_new(dir->captures, json_null());
+	return 0;
+}
+
+/* The files of all captures together. */
+static int finish_chopstix(const struct tracedir *dir)
+{
+	int err = chopstix_write(dir->path, "_breakpoints", dir->compress, dir->breakpoints.data,
+				 dir->breakpoints.length);
+
+	if (!err && dir->order.length)
+		err = chopstix_write(dir->path, "trace.bin", dir->compress, dir->order.data,
+				     dir->order.length);
+	return err;
+}
+
 int tracedir_add(struct tracedir *dir, const struct capture *capture)
 {
 	uint32_t wanted = 1u << MEMBER_CORE | 1u << MEMBER_END | 1u << MEMBER_MAPS, done = 0;
@@ -186,6 +214,8 @@ int tracedir_add(struct tracedir *dir, const struct capture *capture)
 	if (map_has(&dir->ids, capture->id))
 		return err_set(CHOP_USAGE, EEXIST, "%s has a capture %u already", dir->path,
 			       capture->id);
+	if (dir->chopstix)
+		return add_chopstix(dir, capture);
 	for (unsigned int i = 0; i < MEMBERS; i++) {
 		int err = wanted & 1u << i ? add_member(dir, capture, i, &sums[i]) : 0;
 
@@ -229,12 +259,14 @@ int tracedir_finish(struct tracedir *dir, bool remove_if_empty, const char *inte
 		if (rmdir(dir->path))
 			err = err_sys(CHOP_USAGE, errno, "cannot remove %s", dir->path);
 	} else {
-		err = write_index(dir, interrupted);
+		err = dir->chopstix ? finish_chopstix(dir) : write_index(dir, interrupted);
 		if (err)
 			err_context(err, "%s is incomplete", dir->path);
 	}
 	json_decref(dir->captures);
 	map_release(&dir->ids);
+	buf_release(&dir->order);
+	buf_release(&dir->breakpoints);
 	free(dir->path);
 	free(dir->command_line);
 	free(dir->program);

@@ -29,6 +29,7 @@ struct tracedir_options {
 	const char *command_line; /* ours, for the index */
 	const char *program;	  /* traced program's path */
 	bool compress;		  /* zstd or gzip the members */
+	bool chopstix;		  /* ChopStiX's layout instead (store/chopstix.h) */
 };
 
 /* Create the directory, which must not exist. 0 or -errno, message recorded. */

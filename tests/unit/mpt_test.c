@@ -126,11 +126,11 @@ static void a_memory_trace_is_added(void **state)
 	(void)state;
 	make_capture(&capture);
 	assert_int_equal(mpt_write(&capture, &options, &result), 0);
-	assert_int_equal(mpt_add_memory_trace(result.mpt, "with.mpt", "t.memtrace.gz"), 0);
+	assert_int_equal(mpt_add_memory_trace(result.mpt, "with.mpt", "t.memtrace.gz", NULL), 0);
 	assert_int_equal(io_read_file("with.mpt", &text), 0);
 	expect(&text, "\n[TRACE]\nroi_memory_access_trace = t.memtrace.gz\n", true);
-	assert_true(mpt_add_memory_trace("with.mpt", "again.mpt", "t") < 0);
-	assert_true(mpt_add_memory_trace(result.mps, "again.mpt", "t") < 0);
+	assert_true(mpt_add_memory_trace("with.mpt", "again.mpt", "t", NULL) < 0);
+	assert_true(mpt_add_memory_trace(result.mps, "again.mpt", "t", NULL) < 0);
 	assert_non_null(strstr(err_message(), "is not an MPT file"));
 	mpt_result_release(&result);
 }

@@ -65,6 +65,19 @@ const char *arch_reg(const struct chop_regs *regs, unsigned int n, uint64_t *val
 	return registers[n].name;
 }
 
+void arch_set_reg(struct chop_regs *regs, unsigned int n, uint64_t value)
+{
+	if (n < sizeof(registers) / sizeof(registers[0]))
+		memcpy((char *)regs + registers[n].offset, &value, sizeof(value));
+}
+
+void arch_usual_regs(struct chop_regs *regs)
+{
+	*regs = (struct chop_regs){
+		.cs = 0x33, .ss = 0x2b, .eflags = 0x202, .orig_rax = (uint64_t)-1
+	};
+}
+
 void arch_get_call(const struct chop_regs *regs, struct arch_call *call)
 {
 	*call = (struct arch_call){
