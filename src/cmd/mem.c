@@ -12,7 +12,10 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
+#include "cmd/live.h"
 #include "cmd/pick.h"
 #include "memtrace/from_snippet.h"
 #include "memtrace/memtrace.h"
@@ -21,14 +24,16 @@
 struct options {
 	const char *output, *capture, *sample;
 	uint64_t max_refs, timeout, jobs, level;
-	bool ifetch, count;
+	bool ifetch, count, live;
 };
 
 static const struct opt table[] = {
 	OPT_TEXT('o', "output", struct options, output, "FILE",
-		 "write to FILE (default: DIR/N.mem, SNIPPET.mem)"),
+		 "write to FILE (default: DIR/N.mem, SNIPPET.mem, COMMAND.mem)"),
 	OPT_TEXT('c', "capture", struct options, capture, "N",
 		 "only this capture of a trace directory"),
+	OPT_FLAG(0, "live", struct options, live,
+		 "trace a whole program: chop mem --live -- COMMAND"),
 	OPT_FLAG(0, "count", struct options, count, "write nothing, only count"),
 	OPT_FLAG(0, "ifetch", struct options, ifetch,
 		 "readers see instruction fetches (default; they cost nothing)"),
@@ -47,7 +52,8 @@ static const struct opt table[] = {
 };
 
 static const struct opt_spec spec = {
-	.usage = "chop mem [options] DIR|SNIPPET [-o FILE]",
+	.usage = "chop mem [options] DIR|SNIPPET [-o FILE]\n"
+		 "chop mem --live [options] -- COMMAND",
 	.about =
 		"Record every memory access of captured regions: loads, stores and instruction\n"
 		"fetches in order, with address, size and instruction pointer. The region runs\n"
@@ -57,26 +63,10 @@ static const struct opt_spec spec = {
 	.options = table,
 	.examples = "  chop mem trace_data -o lzma.mem\n"
 		    "  chop mem -j 4 trace_data            all captures, to trace_data/N.mem\n"
+		    "  chop mem --live -o gzip.mem -- gzip -c FILE >/dev/null\n"
 		    "  chop convert lzma.mem --to din -o lzma.din",
 	.intermixed = true,
 };
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-	interrupted = signal;
-}
-
-static void catch_interrupts(void)
-{
-	struct sigaction action = { .sa_handler = on_interrupt };
-
-	sigaction(SIGINT, &action, NULL);
-	sigaction(SIGTERM, &action, NULL);
-	sigaction(SIGHUP, &action, NULL);
-	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is like a full disk */
-}
 
 /* "N/M" */
 static int parse_sample(const char *text, struct memtrace_options *options)
@@ -101,6 +91,8 @@ static const char *verdict(const struct memtrace_result *result)
 
 	if (result->outcome != CHOP_MEM_COMPLETE)
 		return outcomes[result->outcome];
+	if (result->verified == CHOP_MEM_NOT_VERIFIED)
+		return "complete";
 	return result->verified == CHOP_MEM_EQUAL ? "equal" : "differs";
 }
 
@@ -112,7 +104,7 @@ static int status_of(const struct memtrace_result *result)
 	case CHOP_MEM_LIMITED:
 		return CHOP_OK;
 	case CHOP_MEM_INTERRUPTED:
-		return 128 + (interrupted ? interrupted : SIGINT);
+		return 128 + (live_interrupted ? live_interrupted : SIGINT);
 	case CHOP_MEM_NO_SPACE:
 		return CHOP_USAGE;
 	default:
@@ -128,52 +120,101 @@ static const char *without_prefix(const char *text, const char *prefix)
 	return strncmp(text, prefix, length) || text[length] != ':' ? text : text + length + 2;
 }
 
-static void show(const struct capture *capture, const char *output,
-		 const struct memtrace_result *result)
+/* One line about a run; what is to be said about its end is the caller's. */
+static void describe(struct buf *line, const char *what, const char *output,
+		     const struct memtrace_result *result)
 {
 	const struct mem_write_totals *totals = &result->totals;
 	double seconds = (double)result->duration_ns / 1e9;
 	double kept = (double)totals->kept_references;
-	const char *word = verdict(result);
 
-	printf("%s: %s invocation %" PRIu64 ", %" PRIu64 " instructions, %" PRIu64 " references",
-	       word, capture->function ? capture->function : "region", capture->invocation,
-	       totals->insns, totals->references);
-	printf(" in %.2f s", seconds);
+	buf_printf(line, "%s: %s, %" PRIu64 " instructions, %" PRIu64 " references in %.2f s",
+		   verdict(result), what, totals->insns, totals->references, seconds);
 	if (seconds >= 0.05) /* below that it is the start of a process that counts */
-		printf(" (%.0f million a second)", (double)totals->references / 1e6 / seconds);
-	if (output) {
-		if (totals->kept_references != totals->references)
-			printf("; %" PRIu64 " of them", totals->kept_references);
-		printf(" in %s: %.1f MB, %.2f bits each", output, (double)totals->file_bytes / 1e6,
-		       kept > 0 ? 8 * (double)totals->file_bytes / kept : 0);
-	}
-	putchar('\n');
+		buf_printf(line, " (%.0f million a second)",
+			   (double)totals->references / 1e6 / seconds);
+	if (!output)
+		return;
+	if (totals->kept_references != totals->references)
+		buf_printf(line, "; %" PRIu64 " of them", totals->kept_references);
+	buf_printf(line, " in %s: %.1f MB, %.2f bits each", output,
+		   (double)totals->file_bytes / 1e6,
+		   kept > 0 ? 8 * (double)totals->file_bytes / kept : 0);
+}
+
+static void show(const char *what, const char *output, const struct memtrace_result *result)
+{
+	const char *word = verdict(result);
+	cleanup_buf struct buf line = { 0 };
+
+	describe(&line, what, output, result);
+	puts(buf_text(&line));
 	if (result->text[0])
 		printf("%s: %s\n", word, without_prefix(result->text, word));
+}
+
+/* The same beside a program, whose stdout is its own. */
+static void log_result(const char *what, const char *output, const struct memtrace_result *result)
+{
+	cleanup_buf struct buf line = { 0 };
+
+	describe(&line, what, output, result);
+	log_info("%s", buf_text(&line));
+	if (result->outcome != CHOP_MEM_COMPLETE && result->text[0])
+		log_warn("%s: %s", verdict(result), result->text);
+	if (result->program_runs)
+		log_warn("%s runs on, untraced", what);
+}
+
+static int read_options(const struct options *options, const char *output,
+			struct memtrace_options *trace)
+{
+	*trace = (struct memtrace_options){ .output = options->count ? NULL : output,
+					    .no_fetch = !options->ifetch,
+					    .max_references = options->max_refs,
+					    .timeout_ns = options->timeout,
+					    .level = (int)options->level,
+					    .interrupted = &live_interrupted };
+	return options->sample ? parse_sample(options->sample, trace) : 0;
 }
 
 static int trace_capture(const struct options *options, const struct capture *capture,
 			 const char *output)
 {
-	struct memtrace_options trace = { .output = options->count ? NULL : output,
-					  .no_fetch = !options->ifetch,
-					  .max_references = options->max_refs,
-					  .timeout_ns = options->timeout,
-					  .level = (int)options->level,
-					  .interrupted = &interrupted };
+	cleanup_free char *what =
+		xasprintf("%s invocation %" PRIu64,
+			  capture->function ? capture->function : "region", capture->invocation);
+	struct memtrace_options trace;
 	struct memtrace_result result;
-	int error;
+	int error = read_options(options, output, &trace);
 
-	if (options->sample && parse_sample(options->sample, &trace))
-		return -EINVAL;
+	if (error)
+		return error;
 	if (memtrace_collides(capture))
 		return memtrace_start_over();
 	error = memtrace_record(capture, &trace, &result);
 	if (error && result.outcome != CHOP_MEM_NO_SPACE)
 		return error;
-	show(capture, trace.output, &result);
+	show(what, trace.output, &result);
 	return error ? error : status_of(&result);
+}
+
+/* What we say goes to stderr: stdout is the program's. */
+static int trace_program(const struct options *options, const struct strvec *command)
+{
+	const char *slash = strrchr(command->items[0], '/');
+	const char *name = slash ? slash + 1 : command->items[0];
+	cleanup_free char *output = xasprintf("%s.mem", name);
+	struct memtrace_options trace;
+	struct memtrace_result result = { 0 };
+	int error = read_options(options, options->output ? options->output : output, &trace);
+
+	if (!error)
+		error = live_trace(command, &trace, &result);
+	if (error && result.outcome != CHOP_MEM_NO_SPACE)
+		return error;
+	log_result(name, trace.output, &result);
+	return error ? error : live_status(&result);
 }
 
 static int trace_entry(const struct options *options, const struct tracedir_index *index,
@@ -222,7 +263,7 @@ static int trace_all(const struct options *options, const struct tracedir_index 
 	uint64_t running = 0;
 	int worst = 0, status;
 
-	for (size_t i = 0; i < index->captures.length && !interrupted; i++) {
+	for (size_t i = 0; i < index->captures.length && !live_interrupted; i++) {
 		if (running == options->jobs) {
 			status = wait_for_one();
 			worst = status > worst ? status : worst;
@@ -287,8 +328,16 @@ int cmd_mem(int argc, char **argv)
 
 	if (!cmd_parse(&spec, argc, argv, &options, &rest, &status))
 		return status;
-	catch_interrupts();
-	if (rest.length == 1)
+	if (!options.live)
+		live_catch_signals();
+	if (options.live && (options.capture || options.jobs > 1))
+		status =
+			cmd_usage("--live traces a command: --capture and --jobs are for captures");
+	else if (options.live && rest.length)
+		status = trace_program(&options, &rest);
+	else if (options.live)
+		status = cmd_usage("no command to run; try: chop mem --live -- COMMAND");
+	else if (rest.length == 1)
 		status = trace_path(&options, rest.items[0]);
 	else
 		status = cmd_usage("expected one trace directory or snippet");

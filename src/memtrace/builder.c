@@ -62,7 +62,9 @@ int builder_record(struct builder *b, const struct insn *insn)
 	struct mem_insn *out = &b->tables->insns[b->block.insn0 + b->block.ninsns];
 	int error = 0;
 
-	if (!record_special(b, insn, &error))
+	if (b->no_values)
+		error = 0;
+	else if (!record_special(b, insn, &error))
 		error = record_operands(b, insn);
 	if (error)
 		return error;

@@ -21,6 +21,7 @@ struct builder {
 	int64_t delta[16];	      /* register = slot + delta */
 	unsigned int count_left_slot; /* of the instruction in work; 0 for none */
 	bool wide_masks;	      /* kmovq exists (AVX512BW) */
+	bool no_values;		      /* no operations: the blocks alone are of interest */
 };
 
 void builder_start(struct builder *b);

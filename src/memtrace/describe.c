@@ -4,9 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jansson.h>
 
+#include "base/alloc.h"
 #include "version.h"
 
 static json_t *address(uint64_t value)
@@ -25,27 +27,74 @@ static json_t *text(const char *value)
 	return string ? string : json_string("?");
 }
 
+static json_t *mapping(uint64_t start, uint64_t end, uint64_t offset, const char *path)
+{
+	json_t *entry = json_object();
+
+	json_object_set_new(entry, "start", address(start));
+	json_object_set_new(entry, "end", address(end));
+	json_object_set_new(entry, "offset", address(offset));
+	json_object_set_new(entry, "path", text(path));
+	return entry;
+}
+
 static json_t *mappings(const struct capture *capture)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < capture->maps.length; i++) {
-		const struct capture_mapping *mapping = &capture->maps.items[i];
-		json_t *entry = json_object();
+		const struct capture_mapping *m = &capture->maps.items[i];
 
-		json_object_set_new(entry, "start", address(mapping->start));
-		json_object_set_new(entry, "end", address(mapping->end));
-		json_object_set_new(entry, "offset", address(mapping->offset));
-		json_object_set_new(entry, "path", text(mapping->path));
-		json_array_append_new(list, entry);
+		json_array_append_new(list, mapping(m->start, m->end, m->offset, m->path));
 	}
 	return list;
+}
+
+static void finish(json_t *root, struct buf *json)
+{
+	char *dump = json_dumps(root, JSON_COMPACT);
+
+	buf_add_text(json, dump ? dump : "{}");
+	free(dump);
+	json_decref(root);
+}
+
+static json_t *parse_mappings(const char *maps, size_t size)
+{
+	cleanup_free char *copy = xstrndup(maps, size);
+	json_t *list = json_array();
+	char *save, *line;
+
+	for (line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		uint64_t start, end, offset;
+		int name = 0;
+
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &start, &end,
+			   &offset, &name) == 3)
+			json_array_append_new(list,
+					      mapping(start, end, offset, name ? line + name : ""));
+	}
+	return list;
+}
+
+void describe_program(const char *path, char *const *argv, const char *maps, size_t size,
+		      struct buf *json)
+{
+	json_t *root = json_object(), *arguments = json_array();
+
+	for (size_t i = 0; argv[i]; i++)
+		json_array_append_new(arguments, text(argv[i]));
+	json_object_set_new(root, "chop", json_string(CHOP_VERSION));
+	json_object_set_new(root, "program", text(path));
+	json_object_set_new(root, "arguments", arguments);
+	json_object_set_new(root, "live", json_true());
+	json_object_set_new(root, "mappings", parse_mappings(maps, size));
+	finish(root, json);
 }
 
 void describe_capture(const struct capture *capture, struct buf *json)
 {
 	json_t *root = json_object();
-	char *dump;
 
 	json_object_set_new(root, "chop", json_string(CHOP_VERSION));
 	json_object_set_new(root, "program", text(capture->program));
@@ -59,8 +108,5 @@ void describe_capture(const struct capture *capture, struct buf *json)
 	json_object_set_new(root, "tid", json_integer(capture->tid));
 	json_object_set_new(root, "duration_ns", json_integer((json_int_t)capture->duration_ns));
 	json_object_set_new(root, "mappings", mappings(capture));
-	dump = json_dumps(root, JSON_COMPACT);
-	buf_add_text(json, dump ? dump : "{}");
-	free(dump);
-	json_decref(root);
+	finish(root, json);
 }

@@ -12,5 +12,9 @@
  * addresses are strings in hex.
  */
 void describe_capture(const struct capture *capture, struct buf *json);
+/* A live program: {"chop", "program", "arguments": [...], "live": true, "mappings"}; maps is
+ * the text of /proc/PID/maps, `size` bytes. */
+void describe_program(const char *path, char *const *argv, const char *maps, size_t size,
+		      struct buf *json);
 
 #endif

@@ -1,92 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memtrace/engine.h"
 
-#include <asm/prctl.h>
 #include <cpuid.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <ucontext.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
-#include "memtrace/translate.h"
+#include "memtrace/engine_private.h"
 
-#define SIGNAL_STACK  65536
-#define XCR0_TILES    (3UL << 17) /* our C code leaves them alone: not saved around it */
-#define XCR0_PKRU     (1UL << 9)
-#define FLAGS_DEFAULT 0x202
+#define XCR0_TILES (3UL << 17) /* our C code leaves them alone: not saved around it */
+#define XCR0_PKRU  (1UL << 9)
 
-struct engine {
-	struct engine_config config;
-	struct translator translator;
-	struct state *state;
-	struct ring_chunk facts; /* bases and thread, for the chunks */
-	struct engine_stop *stop;
-	uint64_t host_fs, host_gs;
-	bool fsgsbase; /* the instructions may be used */
-	uint64_t xcr0; /* components of the extended state */
-	size_t xsize;  /* bytes in standard format */
-	uint8_t *signal_stack;
-	struct sigaction old[NSIG];
-	stack_t old_stack;
-	sigset_t old_mask;
-};
-
-/* The fault handler has no other way to it. */
-static struct engine *current;
-
-static const int caught[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS };
-
-/* ---- segment bases: the traced code's thread pointer is not ours */
-
-static uint64_t get_base(const struct engine *engine, int fs)
-{
-	uint64_t base;
-
-	if (!engine->fsgsbase)
-		syscall(SYS_arch_prctl, fs ? ARCH_GET_FS : ARCH_GET_GS, &base);
-	else if (fs)
-		__asm__ volatile("rdfsbase %0" : "=r"(base));
-	else
-		__asm__ volatile("rdgsbase %0" : "=r"(base));
-	return base;
-}
-
-static inline void raw_arch_prctl(long what, uint64_t base)
-{
-	long result;
-
-	__asm__ volatile("syscall"
-			 : "=a"(result)
-			 : "a"(SYS_arch_prctl), "D"(what), "S"(base)
-			 : "rcx", "r11", "memory");
-}
-
-static inline void set_fs(const struct engine *engine, uint64_t base)
-{
-	if (engine->fsgsbase)
-		__asm__ volatile("wrfsbase %0" : : "r"(base));
-	else
-		raw_arch_prctl(ARCH_SET_FS, base);
-}
-
-static inline void set_gs(const struct engine *engine, uint64_t base)
-{
-	if (engine->fsgsbase)
-		__asm__ volatile("wrgsbase %0" : : "r"(base));
-	else
-		raw_arch_prctl(ARCH_SET_GS, base);
-}
+struct engine *memtrace_engine;
 
 /* ---- registers between the state and struct chop_regs */
 
-static void get_regs(const struct engine *engine, struct chop_regs *regs)
+void engine_get_regs(const struct engine *engine, struct chop_regs *regs)
 {
 	const uint64_t *r = engine->state->regs;
 
@@ -140,9 +73,13 @@ static void put_regs(struct engine *engine, const struct chop_regs *regs)
 
 static int stop_with(struct engine *engine, enum engine_result result, uint64_t pc)
 {
-	get_regs(engine, &engine->stop->regs);
-	engine->stop->regs.rip = pc;
-	engine->stop->result = result;
+	struct engine_stop *stop = engine->stop;
+
+	engine_get_regs(engine, &stop->regs);
+	stop->regs.rip = pc;
+	stop->result = result;
+	if (engine->config.ending)
+		engine->config.ending(engine->config.context, stop);
 	return 1;
 }
 
@@ -161,16 +98,25 @@ static int refuse(struct engine *engine, uint64_t pc)
 	return stop_with(engine, ENGINE_REFUSED, pc);
 }
 
+int engine_hand_over(struct engine *engine)
+{
+	engine->state->ptr = engine_publish(engine, engine->state->ptr, false);
+	if (engine->state->ptr)
+		return 0;
+	if (engine->config.parked) {
+		/* for nobody to read, until the code is at rest */
+		engine->state->ptr = ring_start(engine->config.ring);
+		engine_park(engine);
+	}
+	return -ECANCELED;
+}
+
 /* A new base holds from the next chunk on: the ones before keep theirs. */
 static int change_base(struct engine *engine, uint64_t fs, uint64_t gs)
 {
-	uint64_t *next;
-
 	if (fs == engine->facts.fs_base && gs == engine->facts.gs_base)
 		return 0;
-	next = ring_publish(engine->config.ring, engine->state->ptr, false, &engine->facts);
-	engine->state->ptr = next;
-	if (!next)
+	if (engine_hand_over(engine) && !engine->config.parked)
 		return ENGINE_STOPPED;
 	engine->facts.fs_base = fs;
 	engine->facts.gs_base = gs;
@@ -187,7 +133,7 @@ static int do_system_call(struct engine *engine, uint64_t *pc)
 
 	if (!engine->config.system_call)
 		return refuse(engine, *pc - 2);
-	get_regs(engine, &regs);
+	engine_get_regs(engine, &regs);
 	regs.rip = regs.rcx = *pc;
 	regs.r11 = regs.eflags;
 	result = engine->config.system_call(engine->config.context, &regs);
@@ -201,6 +147,23 @@ static int do_system_call(struct engine *engine, uint64_t *pc)
 	*pc = regs.rip;
 	if (change_base(engine, regs.fs_base, regs.gs_base))
 		return stop_with(engine, ENGINE_STOPPED, *pc);
+	return 0;
+}
+
+static int do_parked(struct engine *engine, uint64_t *pc)
+{
+	struct chop_regs regs;
+	int result;
+
+	*pc = engine->state->target;
+	engine_get_regs(engine, &regs);
+	regs.rip = *pc;
+	result = engine->config.parked(engine->config.context, &regs);
+	if (result != ENGINE_CONTINUE)
+		return stop_with(engine, result, *pc);
+	put_regs(engine, &regs);
+	*pc = regs.rip;
+	change_base(engine, regs.fs_base, regs.gs_base);
 	return 0;
 }
 
@@ -275,17 +238,18 @@ static int dispatch(struct engine *engine)
 	case EXIT_SET_BASE:
 		stop = do_set_base(engine, &out.target);
 		break;
+	case EXIT_PARKED:
+		stop = do_parked(engine, &out.target);
+		break;
 	case EXIT_REFUSED:
 		return refuse(engine, out.target);
 	}
 	return stop ? stop : go_on(engine, out.target, false, 0);
 }
 
-#define PLAIN_CONTEXT __attribute__((no_stack_protector, no_sanitize("address", "undefined")))
-
 PLAIN_CONTEXT int memtrace_dispatch(struct state *state)
 {
-	struct engine *engine = current;
+	struct engine *engine = memtrace_engine;
 	int stop;
 
 	(void)state;
@@ -294,110 +258,6 @@ PLAIN_CONTEXT int memtrace_dispatch(struct state *state)
 	if (!stop)
 		set_fs(engine, engine->facts.fs_base);
 	return stop;
-}
-
-/* ---- faults */
-
-static void save_fault(struct engine *engine, int signal, const siginfo_t *info,
-		       const ucontext_t *context)
-{
-	static const int order[] = { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP,
-				     REG_RSI, REG_RDI, REG_R8,	REG_R9,	 REG_R10, REG_R11,
-				     REG_R12, REG_R13, REG_R14, REG_R15 };
-	const greg_t *r = context->uc_mcontext.gregs;
-
-	for (size_t i = 0; i < ARRAY_SIZE(order); i++)
-		engine->state->regs[i] = (uint64_t)r[order[i]];
-	/* the block in work is lost; where it began is in R11 or, while swapped, in the state */
-	if (ring_is_chunk(engine->config.ring, (uint64_t)r[REG_R11])) {
-		engine->state->ptr = (uint64_t *)r[REG_R11];
-		engine->state->regs[11] = engine->state->r11;
-	}
-	engine->state->flags = (uint64_t)r[REG_EFL];
-	get_regs(engine, &engine->stop->regs);
-	engine->stop->regs.rip = translator_origin(&engine->translator, (uint64_t)r[REG_RIP]);
-	engine->stop->result = ENGINE_FAULT;
-	engine->stop->signal = signal;
-	engine->stop->address = (uintptr_t)info->si_addr;
-	snprintf(engine->stop->reason, sizeof(engine->stop->reason),
-		 "signal %d (%s) for address %#lx, in the block at %#lx", signal, strsignal(signal),
-		 (unsigned long)(uintptr_t)info->si_addr, engine->stop->regs.rip);
-}
-
-/* Return from the signal into memtrace_leave. */
-static void leave_from(struct engine *engine, ucontext_t *context)
-{
-	greg_t *r = context->uc_mcontext.gregs;
-
-	r[REG_RBX] = (greg_t)(uintptr_t)engine->state;
-	r[REG_RAX] = 1;
-	r[REG_RIP] = (greg_t)(uintptr_t)memtrace_leave;
-	r[REG_EFL] = FLAGS_DEFAULT;
-}
-
-/* true: gone on with another chunk. */
-static bool next_chunk(struct engine *engine, greg_t *r)
-{
-	uint64_t *next =
-		ring_publish(engine->config.ring, (uint64_t *)r[REG_R11], true, &engine->facts);
-
-	if (!next)
-		return false;
-	engine->state->ptr = next; /* where a fault handler's reader would look */
-	r[REG_R11] = (greg_t)(uintptr_t)next;
-	return true;
-}
-
-PLAIN_CONTEXT static void on_signal(int signal, siginfo_t *info, void *argument)
-{
-	struct engine *engine = current;
-	ucontext_t *context = argument;
-	greg_t *r = context->uc_mcontext.gregs;
-	uint64_t fs = engine->facts.fs_base;
-
-	set_fs(engine, engine->host_fs);
-	if (!cache_holds(&engine->translator.caches, (uint64_t)r[REG_RIP])) {
-		/* a bug of ours: die of it as if there were no handler */
-		sigaction(signal, &engine->old[signal], NULL);
-		return;
-	}
-	if (signal == SIGSEGV && ring_is_guard(engine->config.ring, (uintptr_t)info->si_addr)) {
-		if (next_chunk(engine, r)) {
-			set_fs(engine, fs);
-			return;
-		}
-		engine->stop->result = ENGINE_STOPPED;
-		engine->state->ptr = NULL; /* published already */
-	} else {
-		save_fault(engine, signal, info, context);
-	}
-	leave_from(engine, context);
-}
-
-static void install_handlers(struct engine *engine)
-{
-	struct sigaction action = { .sa_sigaction = on_signal,
-				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-	stack_t stack = { .ss_sp = engine->signal_stack, .ss_size = SIGNAL_STACK };
-	sigset_t mask;
-
-	sigaltstack(&stack, &engine->old_stack);
-	/* Others must wait: the thread pointer is not ours while the code runs. */
-	sigfillset(&mask);
-	action.sa_mask = mask;
-	for (size_t i = 0; i < ARRAY_SIZE(caught); i++) {
-		sigaction(caught[i], &action, &engine->old[caught[i]]);
-		sigdelset(&mask, caught[i]);
-	}
-	sigprocmask(SIG_SETMASK, &mask, &engine->old_mask);
-}
-
-static void remove_handlers(struct engine *engine)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(caught); i++)
-		sigaction(caught[i], &engine->old[caught[i]], NULL);
-	sigaltstack(&engine->old_stack, NULL);
-	sigprocmask(SIG_SETMASK, &engine->old_mask, NULL);
 }
 
 /* ---- life */
@@ -460,17 +320,19 @@ int engine_create(const struct engine_config *config, struct engine **out)
 	t->ends = config->ends;
 	t->nends = config->nends;
 	t->context = config->context;
+	t->no_values = config->no_values;
 	t->read_code = config->read_code ? config->read_code : read_memory;
 	t->caches.context = config->context;
 	t->caches.in_use = config->in_use;
 	error = probe_machine(engine);
 	if (!error)
-		error = translator_init(t);
+		error = translator_init(t, config->parked);
 	if (error) {
 		free(engine);
 		return error;
 	}
 	engine->state = t->state;
+	engine->park_exit = translator_exit(t, EXIT_PARKED);
 	engine->signal_stack = page_alloc(SIGNAL_STACK);
 	if (!engine->signal_stack) {
 		engine_free(engine);
@@ -539,24 +401,69 @@ void engine_run(struct engine *engine, const struct chop_regs *regs, const uint8
 	engine->facts.gs_base = regs->gs_base;
 	engine->state->ptr = ring_start(ring);
 	put_regs(engine, regs);
-	current = engine;
+	memtrace_engine = engine;
 	if (!go_on(engine, regs->rip, true, 0)) {
 		load_xstate(engine, xstate, xstate_size);
-		install_handlers(engine);
+		engine_install_handlers(engine);
 		enter(engine);
 		save_xstate(engine, engine->xcr0 & XCR0_TILES);
-		remove_handlers(engine);
+		engine_remove_handlers(engine);
 	}
 	if (engine->state->ptr)
 		ring_publish(ring, engine->state->ptr, false, &engine->facts);
 	ring_finish(ring);
-	current = NULL;
+	memtrace_engine = NULL;
 }
 
-const uint8_t *engine_xstate(const struct engine *engine, size_t *size)
+void engine_forget(struct engine *engine, uint64_t start, uint64_t end)
 {
+	if (translator_covers(&engine->translator, start, end))
+		translator_flush(&engine->translator);
+}
+
+PLAIN_CONTEXT void engine_leave(const struct engine *engine, uint64_t fs, uint64_t gs,
+				const uint64_t *frame)
+{
+	set_gs(engine, gs);
+	set_fs(engine, fs);
+	__asm__ volatile("mov %0, %%rsp\n\t"
+			 "mov %1, %%eax\n\t"
+			 "syscall"
+			 :
+			 : "r"(frame + 1), "i"(SYS_rt_sigreturn)
+			 : "memory");
+	__builtin_unreachable();
+}
+
+uint8_t *engine_xstate(struct engine *engine, size_t *size)
+{
+	/* the rest is saved whenever translated code leaves for C */
+	if (memtrace_engine)
+		save_xstate(engine, engine->xcr0 & (XCR0_TILES | XCR0_PKRU));
 	*size = engine->xsize;
 	return engine->state->xsave;
+}
+
+void engine_set_xstate(struct engine *engine, const uint8_t *xstate, size_t size)
+{
+	load_xstate(engine, xstate, size);
+}
+
+static bool overlaps(uint64_t start, uint64_t end, const void *memory, size_t size)
+{
+	return start < (uintptr_t)memory + size && end > (uintptr_t)memory;
+}
+
+bool engine_owns(const struct engine *engine, uint64_t start, uint64_t end)
+{
+	const struct translator *t = &engine->translator;
+	bool owns = overlaps(start, end, t->state, sizeof(*t->state)) ||
+		    overlaps(start, end, t->table, sizeof(*t->table) << TABLE_BITS);
+
+	for (unsigned int i = 0; i < t->caches.count && !owns; i++)
+		owns = overlaps(start, end, t->caches.items[i].start,
+				(size_t)(t->caches.items[i].end - t->caches.items[i].start));
+	return owns;
 }
 
 bool engine_holds(const struct engine *engine, uint64_t address)

@@ -10,6 +10,7 @@
 #ifndef MEMTRACE_ENGINE_H
 #define MEMTRACE_ENGINE_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -32,6 +33,14 @@ enum engine_result {
 
 struct engine;
 
+struct engine_stop {
+	enum engine_result result;
+	struct chop_regs regs; /* of the code; rip at the cause where known */
+	int signal;	       /* ENGINE_FAULT */
+	uint64_t address;      /* ENGINE_FAULT: si_addr */
+	char reason[256];      /* a sentence for refusals and faults */
+};
+
 struct engine_config {
 	struct ring *ring;
 	struct mem_tables *tables;
@@ -48,16 +57,25 @@ struct engine_config {
 	 * registers as it would. NULL: refuse.
 	 */
 	enum engine_result (*system_call)(void *context, struct chop_regs *regs);
+	/*
+	 * Those below are for programs that run for real, with signals of their own.
+	 *
+	 * parked: the code came to rest, after engine_park or a fault; regs->rip is next. Change
+	 * the registers, or not. With this hook the code may be interrupted at any time; and when
+	 * the consumer wants no more, the code is parked instead of stopped.
+	 */
+	enum engine_result (*parked)(void *context, struct chop_regs *regs);
+	/*
+	 * The code caused a signal and will come to rest at the instruction that did; or one of
+	 * the signals that code causes was sent to it (si_code <= 0). Called in a signal handler,
+	 * with any thread pointer; frame is its ucontext_t.
+	 */
+	void (*fault)(void *context, int signal, siginfo_t *info, void *frame);
+	/* The run is about to end; may leave for good (engine_leave). */
+	void (*ending)(void *context, const struct engine_stop *stop);
+	bool no_values; /* record which blocks run, without what they access */
 	/* Whether [start, end) must be left free. NULL: only what is mapped. */
 	bool (*in_use)(void *context, uint64_t start, uint64_t end);
-};
-
-struct engine_stop {
-	enum engine_result result;
-	struct chop_regs regs; /* of the code; rip at the cause where known */
-	int signal;	       /* ENGINE_FAULT */
-	uint64_t address;      /* ENGINE_FAULT: si_addr */
-	char reason[256];      /* a sentence for refusals and faults */
 };
 
 /* What a reader must know of this processor to tell the size of xsave areas. */
@@ -74,9 +92,29 @@ void engine_free(struct engine *engine);
  */
 void engine_run(struct engine *engine, const struct chop_regs *regs, const uint8_t *xstate,
 		size_t xstate_size, struct engine_stop *stop);
-/* Extended state after engine_run, standard format; *size bytes. */
-const uint8_t *engine_xstate(const struct engine *engine, size_t *size);
+/* Extended state after engine_run, or in a hook, standard format; *size bytes. */
+uint8_t *engine_xstate(struct engine *engine, size_t *size);
 
+/*
+ * Have the hook `parked` called before the next block begins. Safe in signal handlers, also
+ * while translated code runs.
+ */
+void engine_park(struct engine *engine);
+/* In a hook: hand the stream over up to here. -ECANCELED when the consumer wants no more. */
+int engine_hand_over(struct engine *engine);
+/* In a hook: the program's code in [start, end) changes, or is gone. */
+void engine_forget(struct engine *engine, uint64_t start, uint64_t end);
+/* In a hook: replace the extended state. */
+void engine_set_xstate(struct engine *engine, const uint8_t *xstate, size_t size);
+/*
+ * Let the program go on untranslated, for good: at what a signal frame says, whose pretcode
+ * is at `frame`. Every signal must be blocked.
+ */
+void engine_leave(const struct engine *engine, uint64_t fs, uint64_t gs, const uint64_t *frame)
+	__attribute__((noreturn));
+
+/* Whether [start, end) holds anything of the engine. */
+bool engine_owns(const struct engine *engine, uint64_t start, uint64_t end);
 /* Whether an address lies in the translated code. */
 bool engine_holds(const struct engine *engine, uint64_t address);
 

@@ -43,7 +43,7 @@ static bool judge_regs(struct region *region)
 	}
 }
 
-static bool judge_xstate(struct region *region, const struct engine *engine)
+static bool judge_xstate(struct region *region, struct engine *engine)
 {
 	const struct thread_state *end = &region->capture->end;
 	size_t size, offset;
@@ -111,7 +111,7 @@ static bool judge_calls(struct region *region)
 	return false;
 }
 
-void region_judge(struct region *region, const struct engine *engine)
+void region_judge(struct region *region, struct engine *engine)
 {
 	const struct capture_page_vec *pages = &region->capture->pages;
 	bool equal = judge_regs(region) && judge_calls(region) && judge_xstate(region, engine);

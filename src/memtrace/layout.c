@@ -20,8 +20,8 @@
 #define ATTEMPTS_MAX 8
 #define GUARD_GAP    (1UL << 20) /* the stack may grow while we work */
 
-int layout_read(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
-		void *context)
+static int read_maps(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
+		     void *context, bool code_only)
 {
 	cleanup_buf struct buf text = { 0 };
 	int error = io_read_file("/proc/self/maps", &text);
@@ -32,12 +32,47 @@ int layout_read(void (*each)(void *context, uint64_t start, uint64_t end, const 
 	for (line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		uint64_t start, end;
 		int name = 0;
+		char flags[8];
 
-		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %*s %*s %*s %n", &start, &end,
-			   &name) >= 2)
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*s %*s %*s %n", &start, &end, flags,
+			   &name) < 3)
+			continue;
+		if (!code_only || (flags[1] != 'w' && flags[2] == 'x'))
 			each(context, start, end, name ? line + name : "");
 	}
 	return 0;
+}
+
+int layout_read(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
+		void *context)
+{
+	return read_maps(each, context, false);
+}
+
+struct search {
+	uint64_t address;
+	bool found;
+};
+
+static void find(void *context, uint64_t start, uint64_t end, const char *name)
+{
+	struct search *search = context;
+
+	(void)name;
+	search->found |= search->address >= start && search->address < end;
+}
+
+bool layout_holds(uint64_t address)
+{
+	struct search search = { address, false };
+
+	return !layout_read(find, &search) && search.found;
+}
+
+int layout_read_code(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
+		     void *context)
+{
+	return read_maps(each, context, true);
 }
 
 struct collision {

@@ -29,6 +29,7 @@ struct memtrace_options {
 	int (*observe)(void *context, const struct mem_tables *tables, const uint64_t *words,
 		       uint64_t count);
 	void *context;
+	bool no_values; /* live programs: blocks only; there must be no output */
 };
 
 struct memtrace_result {
@@ -37,6 +38,15 @@ struct memtrace_result {
 	char text[512]; /* a sentence about them, or "" */
 	struct mem_write_totals totals;
 	uint64_t duration_ns; /* wall time */
+	int program_status;   /* of a live program: as wait gives it */
+	bool program_runs;    /* ... which still runs: we were told to stop waiting */
+};
+
+struct memtrace_program {
+	const char *path;  /* its file */
+	char *const *argv; /* NULL-terminated */
+	char *const *envp;
+	void (*started)(void); /* called when it runs: catch signals only then; or NULL */
 };
 
 /*
@@ -56,5 +66,12 @@ int memtrace_start_over(void);
  */
 int memtrace_record(const struct capture *capture, const struct memtrace_options *options,
 		    struct memtrace_result *result);
+
+/*
+ * Run a program in translation and trace it (memtrace/live.h): the same, but nothing can be
+ * verified. Returns when the program has ended, or the second interruption has come.
+ */
+int memtrace_live(const struct memtrace_program *program, const struct memtrace_options *options,
+		  struct memtrace_result *result);
 
 #endif

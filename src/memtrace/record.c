@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* The parent's side: a child runs the region, we take its stream and write it. */
-#include "memtrace/memtrace.h"
+#include "memtrace/record_private.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -26,22 +26,6 @@
 #define POLL_MS	     50
 #define PATIENCE_MS  2000 /* for the child to stop when told to */
 
-struct recording {
-	const struct capture *capture;
-	const struct memtrace_options *options;
-	struct memtrace_result *result;
-	struct ring *ring;
-	struct region_report *report; /* shared */
-	struct mem_tables tables;     /* arrays shared; counts in the child */
-	struct mem_writer *writer;
-	pid_t child;
-	int status; /* of the child, when it is gone */
-	bool gone;
-	int failed;   /* -errno of the writer or observer */
-	bool stopped; /* told the child to */
-	uint64_t start;
-};
-
 static uint64_t now(void)
 {
 	struct timespec t;
@@ -64,7 +48,7 @@ static void free_shared(void *memory, size_t size)
 		munmap(memory, size);
 }
 
-static int allocate(struct recording *r)
+int recording_allocate(struct recording *r)
 {
 	struct mem_tables *t = &r->tables;
 
@@ -81,7 +65,7 @@ static int allocate(struct recording *r)
 	return err_sys(CHOP_MISSING, ENOMEM, "memory to share with the traced code");
 }
 
-static void release(struct recording *r)
+void recording_release(struct recording *r)
 {
 	ring_free(r->ring);
 	free_shared(r->report, sizeof(*r->report));
@@ -92,6 +76,10 @@ static void release(struct recording *r)
 
 static void become_region(struct recording *r, pid_t parent)
 {
+	if (r->program) {
+		live_run(r->program, r->ring, &r->tables, r->report);
+		_exit(0);
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
@@ -99,10 +87,11 @@ static void become_region(struct recording *r, pid_t parent)
 	_exit(0);
 }
 
-static int start(struct recording *r)
+int recording_start(struct recording *r)
 {
 	pid_t parent = getpid();
 
+	r->ring->consumer = (uint32_t)parent;
 	fflush(NULL); /* what is buffered must not be written twice */
 	r->child = fork();
 	if (!r->child)
@@ -112,7 +101,7 @@ static int start(struct recording *r)
 	return 0;
 }
 
-static void stop(struct recording *r, enum chop_mem_outcome outcome, const char *text)
+void recording_stop(struct recording *r, enum chop_mem_outcome outcome, const char *text)
 {
 	if (r->stopped)
 		return;
@@ -131,18 +120,18 @@ static void take(struct recording *r, const uint64_t *words, const struct ring_c
 		return;
 	if (options->observe)
 		error = options->observe(options->context, &r->tables, words, facts->words);
-	if (!error)
+	if (!error && !options->no_values)
 		error = mem_writer_add(r->writer, words, facts->words, facts->fs_base,
 				       facts->gs_base, facts->thread);
 	if (error > 0) {
-		stop(r, CHOP_MEM_LIMITED, "as many references as asked for");
+		recording_stop(r, CHOP_MEM_LIMITED, "as many references as asked for");
 	} else if (error) {
 		r->failed = error;
-		stop(r, CHOP_MEM_NO_SPACE, err_message());
+		recording_stop(r, CHOP_MEM_NO_SPACE, err_message());
 	}
 }
 
-static void check_child(struct recording *r)
+void recording_check(struct recording *r)
 {
 	if (!r->gone && waitpid(r->child, &r->status, WNOHANG) == r->child)
 		r->gone = true;
@@ -161,17 +150,18 @@ static void check_limits(struct recording *r)
 {
 	uint64_t limit = r->options->timeout_ns;
 
-	if (!limit)
+	if (!limit && r->program)
+		limit = UINT64_MAX;
+	else if (!limit)
 		limit = 60 * 1000000000ULL + 1000 * r->capture->duration_ns;
 	if (r->options->interrupted && *r->options->interrupted)
-		stop(r, CHOP_MEM_INTERRUPTED, "interrupted");
+		recording_stop(r, CHOP_MEM_INTERRUPTED, "interrupted");
 	if (now() - r->start > limit)
-		stop(r, CHOP_MEM_DIVERGED,
-		     "the end was not reached in time (--timeout gives it longer)");
+		recording_stop(r, CHOP_MEM_DIVERGED,
+			       "the end was not reached in time (--timeout gives it longer)");
 }
 
-/* Until the child has said its last word, or is dead. */
-static void drain(struct recording *r)
+void recording_drain(struct recording *r)
 {
 	const struct ring_chunk *facts;
 	const uint64_t *words;
@@ -186,7 +176,7 @@ static void drain(struct recording *r)
 			take(r, words, facts);
 			ring_release(r->ring);
 		} else {
-			check_child(r);
+			recording_check(r);
 		}
 		check_limits(r);
 		show_progress(r);
@@ -201,7 +191,7 @@ static void drain(struct recording *r)
 static void reap(struct recording *r)
 {
 	for (int i = 0; i < PATIENCE_MS / 10 && !r->gone; i++) {
-		check_child(r);
+		recording_check(r);
 		if (!r->gone)
 			usleep(10000);
 	}
@@ -243,23 +233,29 @@ static void conclude(struct recording *r)
 	snprintf(result->text, sizeof(result->text), "%s", r->report->text);
 }
 
-static int create_writer(struct recording *r)
+int recording_create_writer(struct recording *r, const char *description)
 {
 	const struct memtrace_options *o = r->options;
-	cleanup_buf struct buf description = { 0 };
 	struct mem_write_options options = { .sample_on = o->sample_on,
 					     .sample_period = o->sample_period,
 					     .max_references = o->max_references,
 					     .no_fetch = o->no_fetch,
-					     .level = o->level };
+					     .level = o->level,
+					     .description = description };
 
-	describe_capture(r->capture, &description);
-	options.description = buf_text(&description);
 	engine_machine(&options.machine);
 	return mem_writer_create(o->output, &options, &r->tables, &r->writer);
 }
 
-static int finish(struct recording *r)
+static int create_writer(struct recording *r)
+{
+	cleanup_buf struct buf description = { 0 };
+
+	describe_capture(r->capture, &description);
+	return recording_create_writer(r, buf_text(&description));
+}
+
+int recording_finish(struct recording *r)
 {
 	struct memtrace_result *result = r->result;
 	int error;
@@ -287,22 +283,22 @@ int memtrace_record(const struct capture *capture, const struct memtrace_options
 
 	memset(result, 0, sizeof(*result));
 	if (!error)
-		error = allocate(&r);
+		error = recording_allocate(&r);
 	if (!error)
 		error = create_writer(&r);
 	if (!error) {
 		r.start = now();
-		error = start(&r);
+		error = recording_start(&r);
 		if (!error) {
-			drain(&r);
+			recording_drain(&r);
 			reap(&r);
 			conclude(&r);
 			progress_clear();
-			error = finish(&r);
+			error = recording_finish(&r);
 		} else {
 			mem_writer_finish(r.writer, CHOP_MEM_CRASHED, 0, NULL, NULL);
 		}
 	}
-	release(&r);
+	recording_release(&r);
 	return error;
 }

@@ -53,6 +53,19 @@ static long futex(_Atomic uint32_t *word, int operation, uint32_t value,
 	return result;
 }
 
+/* A consumer that died wants no more. */
+static void wait_for_consumer(struct ring *ring, uint32_t released)
+{
+	static const struct timespec second = { .tv_sec = 1 };
+	long parent;
+
+	if (futex(&ring->released, FUTEX_WAIT, released, &second) != -ETIMEDOUT || !ring->consumer)
+		return;
+	__asm__ volatile("syscall" : "=a"(parent) : "a"(SYS_getppid) : "rcx", "r11", "memory");
+	if (parent != ring->consumer)
+		ring->stop = 1;
+}
+
 static uint8_t *chunk_at(const struct ring *ring, uint32_t number)
 {
 	return ring->memory + number % RING_CHUNKS * (ring->chunk_size + RING_GUARD);
@@ -90,13 +103,25 @@ uint64_t *ring_publish(struct ring *ring, const uint64_t *end, bool fault,
 	*chunk = *facts;
 	chunk->words = (uint64_t)(end - (const uint64_t *)start);
 	while (number + 1 - ring->released >= RING_CHUNKS && !ring->stop)
-		futex(&ring->released, FUTEX_WAIT, number + 1 - RING_CHUNKS, NULL);
+		wait_for_consumer(ring, number + 1 - RING_CHUNKS);
+	if (ring->stop)
+		return NULL;
 	next = (uint64_t *)chunk_at(ring, number + 1);
 	for (uint64_t *to = next; fault && end < guard;)
 		*to++ = *end++;
 	ring->published = number + 1;
 	futex(&ring->published, FUTEX_WAKE, INT_MAX, NULL);
-	return ring->stop ? NULL : next;
+	return next;
+}
+
+uint64_t *ring_discard(const struct ring *ring, const uint64_t *end)
+{
+	uint8_t *start = chunk_at(ring, ring->published);
+	const uint64_t *guard = (const uint64_t *)(start + ring->chunk_size);
+
+	for (uint64_t *to = (uint64_t *)start; end < guard;)
+		*to++ = *end++;
+	return (uint64_t *)start;
 }
 
 void ring_finish(struct ring *ring)

@@ -30,6 +30,7 @@ struct ring {
 	_Atomic uint32_t released;  /* chunks given back by the consumer */
 	_Atomic uint32_t finished;  /* the producer will publish no more */
 	_Atomic uint32_t stop;	    /* the consumer wants no more */
+	uint32_t consumer;	    /* process of the consumer, our parent; 0: not to be watched */
 	size_t chunk_size;	    /* bytes, without the guard */
 	struct ring_chunk chunks[RING_CHUNKS];
 	uint8_t *memory; /* RING_CHUNKS times chunk and guard; same address for both sides */
@@ -45,10 +46,15 @@ uint64_t *ring_start(const struct ring *ring);
 /*
  * Hand over the words from the current chunk's start to `end`; the words of an unfinished
  * block after it are carried over. Returns where to go on, or NULL when the consumer
- * wants no more. `fault` says whether the guard was reached.
+ * wants no more: then nothing was handed over. `fault` says whether the guard was reached.
  */
 uint64_t *ring_publish(struct ring *ring, const uint64_t *end, bool fault,
 		       const struct ring_chunk *facts);
+/*
+ * The consumer wants no more: begin the chunk again with the words of the unfinished block
+ * that begins at `end`. Returns where it begins now.
+ */
+uint64_t *ring_discard(const struct ring *ring, const uint64_t *end);
 /* Whether an address lies in the guard of the chunk being filled. */
 bool ring_is_guard(const struct ring *ring, uint64_t address);
 /* Whether an address lies in the chunk being filled. */

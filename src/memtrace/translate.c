@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <chop/arch.h>
+
 #include "base/err.h"
 
 /* Room left in a cache before a block is begun: more than any block takes. */
@@ -39,7 +41,7 @@ static bool has_wide_masks(void)
 	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 1U << 30);
 }
 
-int translator_init(struct translator *t)
+int translator_init(struct translator *t, bool precise)
 {
 	size_t size = sizeof(*t->table) << TABLE_BITS;
 	struct emitter e;
@@ -55,6 +57,13 @@ int translator_init(struct translator *t)
 		munmap(t->table, size);
 		return err_set(CHOP_MISSING, ENOMEM,
 			       "no free memory below 2 GB beside the program's");
+	}
+	if (precise) {
+		t->origins = mmap(NULL, t->tables->max_insns * sizeof(*t->origins),
+				  PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (t->origins == MAP_FAILED)
+			t->origins = NULL; /* faults are less precise then */
 	}
 	t->state->table = t->table;
 	if (!t->tables->nblocks)
@@ -72,9 +81,13 @@ void translator_release(struct translator *t)
 {
 	munmap(t->table, sizeof(*t->table) << TABLE_BITS);
 	munmap(t->state, sizeof(*t->state));
+	if (t->origins)
+		munmap(t->origins, t->tables->max_insns * sizeof(*t->origins));
 	cache_release(&t->caches);
 	vec_release(&t->exits);
 	map_release(&t->past_ends);
+	map_release(&t->pages);
+	vec_release(&t->page_list);
 }
 
 static struct table_entry *table_slot(const struct translator *t, uint64_t pc)
@@ -334,6 +347,31 @@ static bool is_full(const struct work *w)
 	       block->nops >= BLOCK_OPS;
 }
 
+static void note_page(struct translator *t, uint64_t page)
+{
+	if (map_put(&t->pages, page, 0))
+		*vec_push(&t->page_list) = page;
+}
+
+/* For faults, and for changes of the program's code. */
+static void note_origin(struct work *w, const struct insn *insn)
+{
+	const struct mem_block *block = &w->b.block;
+	struct translator *t = w->t;
+
+	if (!t->origins)
+		return;
+	t->origins[block->insn0 + block->ninsns] =
+		(struct insn_origin){ .code = w->b.e.at,
+				      .nslots = block->nslots,
+				      .nops = block->nops,
+				      .advanced = insn->class == INSN_RETURN ||
+						  insn->class == INSN_JUMP_INDIRECT ||
+						  insn->class == INSN_CALL_INDIRECT };
+	note_page(t, insn->ip / CHOP_PAGE_SIZE);
+	note_page(t, (insn->next - 1) / CHOP_PAGE_SIZE);
+}
+
 /* One recorded instruction; true when the block goes on at w->pc. */
 static bool translate_insn(struct work *w, const struct insn *insn)
 {
@@ -386,6 +424,8 @@ static void translate(struct work *w, bool ignore_end)
 		ignore_end = false;
 		refused = translator_decode(w->t, w->pc, &insn) || insn.class == INSN_REFUSED ||
 			  !can_move(w, &insn);
+		if (!refused)
+			note_origin(w, &insn);
 		if (!refused && builder_record(&w->b, &insn)) {
 			w->b.block = before;
 			refused = true;
@@ -419,6 +459,7 @@ static void begin(struct work *w, struct translator *t, struct code_cache *cache
 	w->b.e = (struct emitter){ cache->at, t->state };
 	w->b.tables = t->tables;
 	w->b.wide_masks = t->wide_masks;
+	w->b.no_values = t->no_values;
 	builder_start(&w->b);
 }
 
@@ -486,18 +527,4 @@ void translator_link(struct translator *t, uint32_t number, uint8_t *code)
 	/* another neighbourhood: the stub itself becomes the way there */
 	memcpy(out->stub, jump, sizeof(jump));
 	memcpy(out->stub + sizeof(jump), &code, sizeof(code));
-}
-
-uint64_t translator_origin(const struct translator *t, uint64_t code)
-{
-	const struct table_entry *best = NULL;
-
-	for (size_t i = 0; i < 1UL << TABLE_BITS; i++) {
-		const struct table_entry *entry = &t->table[i];
-
-		if (entry->address && (uintptr_t)entry->entry <= code &&
-		    (!best || entry->entry > best->entry))
-			best = entry;
-	}
-	return best ? best->address : 0;
 }

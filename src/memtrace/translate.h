@@ -20,6 +20,7 @@ enum exit_kind {
 	EXIT_SYSTEM_CALL, /* target: the instruction after it */
 	EXIT_SET_BASE,	  /* wrfsbase, wrgsbase at target */
 	EXIT_REFUSED,	  /* the instruction at target cannot be followed */
+	EXIT_PARKED,	  /* brought to rest; target is in the state */
 };
 
 struct block_exit {
@@ -29,15 +30,27 @@ struct block_exit {
 	uint8_t *stub;	 /* EXIT_LINK: where the branch goes while it is not linked */
 };
 
+/* Where the translation of an instruction begins, and what its block held before it. */
+struct insn_origin {
+	const uint8_t *code;
+	uint16_t nslots, nops;
+	bool advanced; /* it accesses memory when the ring pointer has passed the block */
+};
+
 struct translator {
 	struct state *state;
 	struct mem_tables *tables;
 	struct code_caches caches;
 	ZydisDecoder decoder;
 	bool wide_masks;
-	struct table_entry *table; /* 1 << TABLE_BITS */
-	size_t used;		   /* entries of the table */
-	struct map past_ends;	   /* code of blocks that begin at an end address and go on */
+	bool no_values;			  /* record blocks only */
+	struct insn_origin *origins;	  /* by instruction; NULL when not asked for */
+	uint32_t first_insn, first_block; /* not forgotten */
+	struct table_entry *table;	  /* 1 << TABLE_BITS */
+	size_t used;			  /* entries of the table */
+	struct map pages;		  /* of the program that were translated; value unused */
+	struct u64vec page_list;	  /* the same */
+	struct map past_ends; /* code of blocks that begin at an end address and go on */
 	struct block_exit_vec VEC_BODY(struct block_exit) exits;
 	const uint64_t *ends;
 	size_t nends;
@@ -45,8 +58,11 @@ struct translator {
 	size_t (*read_code)(void *context, uint64_t pc, uint8_t *code, size_t size);
 };
 
-/* 0, or -errno with a message recorded. The caller fills the configuration before. */
-int translator_init(struct translator *t);
+/*
+ * 0, or -errno with a message recorded. The caller fills the configuration before; `precise`
+ * keeps what translator_part needs.
+ */
+int translator_init(struct translator *t, bool precise);
 void translator_release(struct translator *t);
 
 /* Code of the block that begins at pc, NULL when there is none yet. */
@@ -60,6 +76,19 @@ uint8_t *translator_block(struct translator *t, uint64_t pc, bool ignore_end);
 void translator_link(struct translator *t, uint32_t exit, uint8_t *code);
 /* Read and decode one instruction; insn_decode's errors. */
 int translator_decode(const struct translator *t, uint64_t pc, struct insn *insn);
+
+/*
+ * The part of a block before the instruction whose translation holds `code`: its number, 0
+ * when there is none. *whole: number of the block, *pc: the instruction.
+ */
+uint32_t translator_part(struct translator *t, uint64_t code, uint32_t *whole, uint64_t *pc,
+			 bool *advanced);
+/* An exit with this kind, for the engine itself; its number. */
+uint32_t translator_exit(struct translator *t, enum exit_kind kind);
+/* Forget every translation: the program's code changed. Only between blocks. */
+void translator_flush(struct translator *t);
+/* Whether anything was translated from [start, end). */
+bool translator_covers(const struct translator *t, uint64_t start, uint64_t end);
 
 /* Address of the program's block that the translated code at `code` belongs to, or 0. */
 uint64_t translator_origin(const struct translator *t, uint64_t code);

@@ -143,13 +143,15 @@ static int load_table(struct mem_file *file, uint64_t offset)
 
 /* ---- finding the sections */
 
-static int load_info(struct mem_file *file)
+/* There may be a second one at the end, which knows more. */
+static int load_info(struct mem_file *file, uint64_t offset)
 {
 	uint64_t length;
-	const uint8_t *payload = section_at(file, sizeof(file->header), MEM_INFO, &length);
+	const uint8_t *payload = section_at(file, offset, MEM_INFO, &length);
 
 	if (!payload)
 		return -EINVAL;
+	free(file->description);
 	file->description = xstrndup((const char *)payload, length);
 	return 0;
 }
@@ -158,6 +160,8 @@ static int load_entry(struct mem_file *file, const struct mem_index_entry *entry
 {
 	if (entry->type == MEM_TABLE)
 		return load_table(file, entry->offset);
+	if (entry->type == MEM_INFO)
+		return load_info(file, entry->offset);
 	if (entry->type != MEM_CHUNK)
 		return mem_file_damaged(file, "damaged: a foreign entry in the index");
 	if (file->chunks.length && entry->first_insn < vec_last(&file->chunks)->first_insn)
@@ -256,7 +260,7 @@ int mem_file_open(struct mem_file *file, const void *data, size_t size, const ch
 	if (memcmp(trailer.magic, MEM_TRAILER_MAGIC, sizeof(trailer.magic)) && !partial)
 		return mem_file_damaged(file, "cut off: it has no end, so chop mem did not finish "
 					      "it or it was shortened (--partial reads the rest)");
-	error = load_info(file);
+	error = load_info(file, sizeof(file->header));
 	if (error)
 		return error;
 	if (!memcmp(trailer.magic, MEM_TRAILER_MAGIC, sizeof(trailer.magic)))

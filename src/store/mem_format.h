@@ -4,10 +4,10 @@
  *
  *	struct mem_file_header
  *	sections, each struct mem_section and its payload:
- *		MEM_INFO   JSON text about the region
+ *		MEM_INFO   JSON text about the region; another one before the index replaces it
  *		MEM_TABLE  struct mem_table_head, then zstd of new insns, ops, blocks
  *		MEM_CHUNK  struct mem_chunk_head, then zstd of control, zstd of values
- *		MEM_INDEX  struct mem_index_entry for each table and chunk
+ *		MEM_INDEX  struct mem_index_entry for each table, chunk and that second MEM_INFO
  *		MEM_END    struct mem_end, then a sentence
  *	struct mem_trailer
  *

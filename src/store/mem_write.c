@@ -27,6 +27,7 @@ struct block_facts {
 struct mem_writer {
 	int fd; /* -1: only count */
 	char *path;
+	char *description; /* for the end; or NULL */
 	struct mem_write_options options;
 	const struct mem_tables *tables;
 	struct mem_encoder encoder;
@@ -350,6 +351,7 @@ static void release(struct mem_writer *w)
 	vec_release(&w->index);
 	buf_release(&w->packed);
 	free(w->path);
+	free(w->description);
 	free(w);
 }
 
@@ -435,6 +437,12 @@ static int finish_short(struct mem_writer *w, const char *text)
 	return error;
 }
 
+void mem_writer_describe(struct mem_writer *w, const char *description)
+{
+	free(w->description);
+	w->description = xstrdup(description);
+}
+
 int mem_writer_finish(struct mem_writer *w, enum chop_mem_outcome outcome,
 		      enum chop_mem_verified verified, const char *text,
 		      struct mem_write_totals *totals)
@@ -443,6 +451,10 @@ int mem_writer_finish(struct mem_writer *w, enum chop_mem_outcome outcome,
 
 	if (w->fd >= 0 && !error)
 		error = end_chunk(w);
+	if (w->fd >= 0 && !error && w->description) {
+		note_section(w, MEM_INFO);
+		error = put_section(w, MEM_INFO, w->description, strlen(w->description));
+	}
 	if (w->fd >= 0 && !error)
 		error = put_finish(w, outcome, verified, text ? text : "");
 	if (w->fd >= 0 && error) {

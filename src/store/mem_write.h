@@ -40,6 +40,8 @@ int mem_writer_create(const char *path, const struct mem_write_options *options,
  */
 int mem_writer_add(struct mem_writer *writer, const uint64_t *words, uint64_t count,
 		   uint64_t fs_base, uint64_t gs_base, uint32_t thread);
+/* Say more of the trace than could be said at its begin: JSON, copied. */
+void mem_writer_describe(struct mem_writer *writer, const char *description);
 /*
  * End the file and release. The outcome is CHOP_MEM_NO_SPACE instead when a write failed
  * before; text is a sentence or NULL. 0 or -errno with a message recorded.

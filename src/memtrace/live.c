@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "memtrace/live.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/prctl.h>
+
+#include "base/alloc.h"
+#include "base/err.h"
+#include "base/io.h"
+#include "memtrace/live_private.h"
+
+#define FLAGS_DEFAULT 0x202
+#define XSTATE_BV     512
+
+/* ---- the process as the kernel shows it */
+
+/* brk: the program's heap becomes the kernel's. Nothing is lost when the kernel refuses. */
+static void show_as_program(const struct live *live, bool brk)
+{
+	const struct live_image *image = &live->image;
+	uint64_t own = (uintptr_t)sbrk(0);
+	struct prctl_mm_map map = {
+		.start_code = image->code,
+		.end_code = image->code_end,
+		.start_data = image->data,
+		.end_data = image->data_end,
+		.start_brk = brk ? live->brk_start : own,
+		.brk = brk ? live->brk : own,
+		.start_stack = image->sp,
+		.arg_start = image->args,
+		.arg_end = image->args_end,
+		.env_start = image->env,
+		.env_end = image->env_end,
+		.exe_fd = (uint32_t)-1,
+	};
+
+	prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof(map), 0);
+}
+
+/* A program's children and what goes on untranslated need the heap where the program has it. */
+static int check_kernel(void)
+{
+	unsigned int size = 0;
+
+	if (!prctl(PR_SET_MM, PR_SET_MM_MAP_SIZE, &size, 0, 0) &&
+	    size == sizeof(struct prctl_mm_map))
+		return 0;
+	return err_set(CHOP_MISSING, ENOSYS,
+		       "this kernel has no PR_SET_MM_MAP, which live programs need "
+		       "(CONFIG_CHECKPOINT_RESTORE)");
+}
+
+static void set_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	prctl(PR_SET_NAME, slash ? slash + 1 : path);
+}
+
+/* What chop has open is not the program's business. */
+static void close_own_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+	VEC(int) fds = { 0 };
+
+	while (dir && (entry = readdir(dir))) {
+		int fd = atoi(entry->d_name);
+
+		if (fd > 2 && fd != dirfd(dir) && fcntl(fd, F_GETFD) & FD_CLOEXEC)
+			*vec_push(&fds) = fd;
+	}
+	if (dir)
+		closedir(dir);
+	for (size_t i = 0; i < fds.length; i++)
+		close(fds.items[i]);
+	vec_release(&fds);
+}
+
+/* ---- the end of the trace */
+
+/* The mappings, for whoever wants names of addresses. */
+static void note_mappings(struct live *live)
+{
+	struct region_report *report = live->report;
+	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	ssize_t got = 1;
+
+	report->maps_size = 0;
+	while (fd >= 0 && got > 0) {
+		got = read(fd, report->maps + report->maps_size,
+			   sizeof(report->maps) - report->maps_size);
+		report->maps_size += got > 0 ? (size_t)got : 0;
+	}
+	close(fd);
+}
+
+void live_end(struct live *live, enum live_state state, const char *fmt, ...)
+{
+	struct region_report *report = live->report;
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(report->text, sizeof(report->text), fmt, args);
+	va_end(args);
+	note_mappings(live);
+	report->live = state;
+	ring_finish(live->ring);
+}
+
+static void __attribute__((noreturn)) go_on(struct live *live, const struct chop_regs *regs)
+{
+	live_signals_leave(live);
+	live_frame_fill(live, regs, live->frame, (uintptr_t)live->frame);
+	engine_leave(live->engine, regs->fs_base, regs->gs_base, live->frame);
+}
+
+void live_leave(struct live *live, const struct chop_regs *regs, enum live_state state,
+		const char *fmt, ...)
+{
+	char text[REGION_TEXT];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	live_signals_block();
+	engine_hand_over(live->engine);
+	live_end(live, state, "%s", text);
+	show_as_program(live, true);
+	if (live->pending) /* it is blocked, and comes when the program goes on */
+		syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), live->pending, &live->info);
+	go_on(live, regs);
+}
+
+void live_child(struct live *live, const struct chop_regs *regs, bool own_memory)
+{
+	if (own_memory)
+		show_as_program(live, true);
+	go_on(live, regs);
+}
+
+/* ---- the engine's hooks */
+
+struct look {
+	struct live *live;
+	uint64_t pc;
+};
+
+static void look_at(void *context, uint64_t start, uint64_t end, const char *name)
+{
+	struct look *look = context;
+
+	(void)name;
+	if (look->pc < start || look->pc >= end)
+		return;
+	look->live->checked = start;
+	look->live->checked_end = end;
+}
+
+/* Code that can be written may change behind our back. */
+static bool can_be_written(struct live *live, uint64_t pc)
+{
+	struct look look = { live, pc };
+
+	if (pc >= live->checked && pc < live->checked_end)
+		return false;
+	if (layout_read_code(look_at, &look))
+		return false;
+	return pc < live->checked || pc >= live->checked_end;
+}
+
+static size_t read_code(void *context, uint64_t pc, uint8_t *code, size_t size)
+{
+	struct live *live = context;
+
+	if (can_be_written(live, pc))
+		return 0;
+	if (size > live->checked_end - pc)
+		size = live->checked_end - pc;
+	memcpy(code, (const void *)(uintptr_t)pc, size);
+	return size;
+}
+
+/* Room for the heap to grow. */
+static bool in_use(void *context, uint64_t start, uint64_t end)
+{
+	const struct live *live = context;
+
+	return end > live->brk_start && start < live->brk_start + (512UL << 20);
+}
+
+static void ending(void *context, const struct engine_stop *stop)
+{
+	struct live *live = context;
+
+	if (stop->result == ENGINE_FAULT)
+		return; /* it is not known where exactly: live_run ends the program */
+	if (stop->result == ENGINE_REFUSED && layout_holds(stop->regs.rip) &&
+	    can_be_written(live, stop->regs.rip))
+		live_leave(live, &stop->regs, LIVE_LEFT,
+			   "the code at %#lx is in memory that the program can also write",
+			   stop->regs.rip);
+	live_leave(live, &stop->regs, LIVE_LEFT, "%s", stop->reason);
+}
+
+/* ---- running */
+
+static void add_span(void *context, uint64_t start, uint64_t end, const char *name)
+{
+	struct live *live = context;
+
+	(void)name;
+	*vec_push(&live->ours) = (struct span){ start, end };
+}
+
+static void start_regs(const struct live *live, struct chop_regs *regs)
+{
+	memset(regs, 0, sizeof(*regs));
+	regs->rip = live->image.start;
+	regs->rsp = live->image.sp;
+	regs->eflags = FLAGS_DEFAULT;
+}
+
+/* Extended state as after exec. */
+static uint8_t *start_xstate(void)
+{
+	uint8_t *xstate = page_alloc(CHOP_PAGE_SIZE * 4);
+	static const uint32_t control = 0x37f, mxcsr = 0x1f80;
+
+	memcpy(xstate, &control, 2);
+	memcpy(xstate + 24, &mxcsr, sizeof(mxcsr));
+	return xstate;
+}
+
+static void run(struct live *live)
+{
+	struct region_report *report = live->report;
+	struct chop_regs regs;
+
+	live->frame = xcalloc(1, live_frame_size(live));
+	start_regs(live, &regs);
+	set_name(live->exe);
+	show_as_program(live, false);
+	report->started = true;
+	report->live = LIVE_TRACING;
+	live_signals_start(live);
+	engine_run(live->engine, &regs, start_xstate(), CHOP_PAGE_SIZE, &report->stop);
+	/* only faults in places that cannot be told exactly come here */
+	live_end(live, LIVE_EXITED, "%s", report->stop.reason);
+	signal(report->stop.signal, SIG_DFL);
+	raise(report->stop.signal);
+	_exit(128 + report->stop.signal);
+}
+
+void live_run(const struct live_program *program, struct ring *ring, struct mem_tables *tables,
+	      struct region_report *report)
+{
+	static struct live live;
+	struct engine_config config = { .ring = ring,
+					.tables = tables,
+					.context = &live,
+					.read_code = read_code,
+					.system_call = live_system_call,
+					.parked = live_parked,
+					.fault = live_fault,
+					.ending = ending,
+					.no_values = program->no_values,
+					.in_use = in_use };
+	int error = check_kernel();
+
+	live.program = program;
+	live.ring = ring;
+	live.report = report;
+	close_own_files();
+	if (!error)
+		error = layout_read(add_span, &live);
+	if (!error)
+		error = live_load(&live);
+	if (!error)
+		error = engine_create(&config, &live.engine);
+	if (!error)
+		run(&live);
+	snprintf(report->text, sizeof(report->text), "%s", err_message());
+	report->status = err_status();
+	ring_finish(ring);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of a live program share. */
+#ifndef MEMTRACE_LIVE_PRIVATE_H
+#define MEMTRACE_LIVE_PRIVATE_H
+
+#include <signal.h>
+
+#include "base/buf.h"
+#include "memtrace/engine.h"
+#include "memtrace/live.h"
+
+#define LIVE_SIGNALS 65
+/* Answer of live_call: a signal came before the kernel was asked, or it wants to be asked again. */
+#define LIVE_AGAIN (-512L)
+
+/* As the kernel has it. */
+struct live_action {
+	uint64_t handler, flags, restorer, mask;
+};
+
+/* Where the program's parts are. */
+struct live_image {
+	uint64_t entry;	      /* of the program */
+	uint64_t start;	      /* where execution begins: its interpreter's entry, or its own */
+	uint64_t base;	      /* of the interpreter, 0 for none */
+	uint64_t phdr, phnum; /* its program headers */
+	uint64_t code, code_end, data, data_end;
+	uint64_t sp; /* initial stack pointer */
+	uint64_t args, args_end, env, env_end;
+	bool stack_executable;
+};
+
+struct live {
+	const struct live_program *program;
+	struct engine *engine;
+	struct ring *ring;
+	struct region_report *report;
+	struct live_image image;
+	struct span_vec ours;	       /* memory that was there before */
+	char *exe;		       /* absolute path of the program */
+	uint64_t brk_start, brk;       /* the program's, not this process' */
+	uint64_t checked, checked_end; /* of a mapping whose code cannot be written */
+	/* signals, as the program sees them */
+	struct live_action actions[LIVE_SIGNALS];
+	uint64_t mask; /* blocked, bit n-1 for signal n */
+	stack_t altstack;
+	pid_t pid;
+	volatile int pending; /* signal that came, to be delivered when the code rests */
+	bool synchronous;     /* ... which the code caused */
+	siginfo_t info;	      /* of it */
+	uint64_t trap[3];     /* of it: number, error code, address */
+	uint64_t *frame;      /* room for a signal frame that the program leaves by */
+};
+
+/* load.c: 0, or -errno with a message recorded. The stack's top is `sp`. */
+int live_load(struct live *live);
+
+/* live.c */
+void live_end(struct live *live, enum live_state state, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* End the trace; the program goes on untranslated from regs, if only to its own death. */
+void live_leave(struct live *live, const struct chop_regs *regs, enum live_state state,
+		const char *fmt, ...) __attribute__((format(printf, 4, 5), noreturn));
+/* In a child of the program: go on from regs, nobody traces it. */
+void live_child(struct live *live, const struct chop_regs *regs, bool own_memory)
+	__attribute__((noreturn));
+
+/* live_calls.c: the engine's hook. */
+enum engine_result live_system_call(void *context, struct chop_regs *regs);
+
+/* live_signals.c */
+void live_signals_start(struct live *live);
+/* The kernel's view becomes the program's; every signal stays blocked. */
+void live_signals_leave(struct live *live);
+/* Make an execve as the program would: with its signals, which are ours again if it fails. */
+long live_signals_execute(struct live *live, long (*make)(void *context), void *context);
+/* Those calls of the program that are about signals; true when it was one. */
+bool live_signal_call(struct live *live, struct chop_regs *regs, long *result);
+void live_fault(void *context, int signal, siginfo_t *info, void *frame);
+/* The engine's hook: deliver what is pending. */
+enum engine_result live_parked(void *context, struct chop_regs *regs);
+/* A call was interrupted: whether it is to be made again once the signal was seen to. */
+bool live_restarts(const struct live *live, long number);
+/* Block everything but faults; returns nothing, live_signals_unblock undoes it. */
+void live_signals_block(void);
+void live_signals_unblock(struct live *live);
+
+/* live_frame.c: what the kernel puts on a stack for a handler. */
+/* Size of a frame; at least. */
+size_t live_frame_size(struct live *live);
+/*
+ * Build at `to`, in our memory, the frame that is to lie at address `at` (16n + 8).
+ * Returns false when the program's stack is not there.
+ */
+void live_frame_fill(struct live *live, const struct chop_regs *regs, uint64_t *to, uint64_t at);
+/* Deliver live->pending to its handler: change regs. False: no room on the stack. */
+bool live_frame_push(struct live *live, struct chop_regs *regs);
+/* rt_sigreturn. False: there is no frame. */
+bool live_frame_pop(struct live *live, struct chop_regs *regs);
+
+/* live_enter.S: the call, unless *pending; LIVE_AGAIN then. */
+long live_call(long number, const uint64_t args[6], const volatile int *pending);
+/* Labels within it, for the signal handler: before the kernel is entered, and what then. */
+extern const char live_call_begin[], live_call_end[], live_call_skip[];
+/* clone in the same memory: the child calls child(argument) on that stack. */
+long live_clone(long flags, void *stack, void *parent_tid, void *child_tid, uint64_t tls,
+		void (*child)(void *), void *argument);
+
+#endif
