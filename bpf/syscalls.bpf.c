@@ -436,8 +436,12 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 		piece_finish(work, piece, (u32)size);
 	start = BPF_CORE_READ(self, mm, arg_start);
 	end = BPF_CORE_READ(self, mm, arg_end);
-	work->fetch = 1;
-	take_bytes(work, start, end - start < 4096 ? end - start : 4096);
+	work->fetch = CHOP_EXEC_ARGUMENTS;
+	take_bytes(work, start, end - start);
+	start = BPF_CORE_READ(self, mm, env_start);
+	end = BPF_CORE_READ(self, mm, env_end);
+	work->fetch = CHOP_EXEC_ENVIRONMENT;
+	take_bytes(work, start, end - start);
 	send(work);
 	return 0;
 }

@@ -98,7 +98,7 @@ struct fs_struct {
 	struct path root, pwd;
 } __CORE;
 struct mm_struct {
-	unsigned long arg_start, arg_end;
+	unsigned long arg_start, arg_end, env_start, env_end;
 } __CORE;
 struct sigset {
 	unsigned long sig[1];

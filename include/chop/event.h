@@ -75,9 +75,11 @@ struct chop_event_task {
 	chop_u32 group_dead;	   /* exit: the last thread of its process */
 				   /*
 	 * exec: at the place of a struct chop_event_call's end pieces follow: the path, at the
-	 * address execve was given; then the new program's arguments, each with its NUL.
+	 * address execve was given; then the new program's arguments and environment, each text with its NUL.
 	 */
 };
+/* Which piece of an execve's is which: chop_piece.fetch. */
+enum chop_exec_piece { CHOP_EXEC_PATH, CHOP_EXEC_ARGUMENTS, CHOP_EXEC_ENVIRONMENT };
 
 /* -- a thread that is watched; the map of them is filled by both sides ---------------------- */
 

@@ -132,6 +132,7 @@ static void unknown_call(struct decode *d)
 		dec_arg_end(d);
 	}
 	d->call->whole = true;
+	d->call->enter_length = d->call->text.length;
 }
 
 static int read_pointed(void *context, uint64_t address, void *data, size_t size)

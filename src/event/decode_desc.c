@@ -30,6 +30,10 @@ void dec_iovec(struct decode *d, uint64_t address, uint64_t count, uint64_t budg
 		dec_text(d, address ? "[]" : "NULL");
 		return;
 	}
+	if (!dec_in_range(address, count, sizeof(iov))) {
+		dec_address(d, address);
+		return;
+	}
 	for (uint64_t i = 0; i < count; i++, address += sizeof(iov)) {
 		if (i >= d->options->string_limit && !d->options->verbose) {
 			dec_text(d, ", ...");

@@ -168,6 +168,11 @@ void dec_item_named(struct decode *d, const char *name, const uint8_t *data)
 	dec_item(d, call_type_find(name), data);
 }
 
+bool dec_in_range(uint64_t address, uint64_t count, uint64_t size)
+{
+	return count <= UINT64_MAX / size && address + count * size > address;
+}
+
 void dec_array(struct decode *d, const struct call_type *type, uint64_t address, uint64_t count)
 {
 	uint8_t item[ITEM_MAX];
@@ -178,6 +183,10 @@ void dec_array(struct decode *d, const struct call_type *type, uint64_t address,
 	}
 	if (!count) {
 		dec_text(d, "[]");
+		return;
+	}
+	if (!dec_in_range(address, count, type->size)) {
+		dec_address(d, address);
 		return;
 	}
 	for (uint64_t i = 0; i < count; i++) {

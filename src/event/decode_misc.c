@@ -331,15 +331,18 @@ static void prctl_enter(struct decode *d)
 
 static void task_name_memory(struct decode *d, uint64_t address, uint64_t count)
 {
-	char name[17] = { 0 };
-	size_t got;
+	size_t limit = d->options->string_limit < 15 ? d->options->string_limit : 15;
+	char name[16] = { 0 };
+	size_t got, length;
 
 	(void)count;
-	got = d->memory ? d->memory->read(d->memory->context, address, name, 16) : 0;
+	got = d->memory ? d->memory->read(d->memory->context, address, name, sizeof(name)) : 0;
+	length = strnlen(name, got);
 	if (!got)
 		dec_address(d, address);
 	else
-		dec_quoted(d, name, strnlen(name, got), 0);
+		dec_quoted(d, name, length < limit ? length : limit,
+			   length > limit ? DEC_QUOTE_MORE : 0);
 }
 
 #define IOPRIO_SHIFT 13

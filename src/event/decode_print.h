@@ -61,6 +61,8 @@ void dec_value(struct decode *d, const struct call_type *type, uint64_t value);
 void dec_item(struct decode *d, const struct call_type *type, const uint8_t *data);
 /* Structure or scalar by the name of its type. */
 void dec_item_named(struct decode *d, const char *type, const uint8_t *data);
+/* Whether an array can be there: its end does not wrap round. `count` is not 0. */
+bool dec_in_range(uint64_t address, uint64_t count, uint64_t size);
 /* [a, b, c] of `count` elements; more than the limit end in "...". */
 void dec_array(struct decode *d, const struct call_type *type, uint64_t address, uint64_t count);
 void dec_memory(struct decode *d, const struct call_memory *memory, unsigned int dir,

@@ -28,6 +28,7 @@ struct trace_event {
 	const uint8_t *info; /* SIGNAL, IGNORED: CHOP_SIGINFO_SIZE bytes */
 	uint64_t handler;    /* SIGNAL: what it leads to, 0 the default, 1 nothing or not known */
 	pid_t other, other_pid;
+	bool other_gone; /* FORK: it has ended already */
 	int status; /* TASK_EXIT: as from wait */
 	/* Memory of the thread at this moment; valid while the event is handled. */
 	struct decode_memory memory;

@@ -55,6 +55,14 @@ size_t pieces_read(void *context, uint64_t address, void *data, size_t size)
 	return done;
 }
 
+#define PID_FS 0x50494446 /* PID_FS_MAGIC of newer headers */
+
+static bool is_special(uint32_t magic)
+{
+	return magic == PIPEFS_MAGIC || magic == SOCKFS_MAGIC || magic == ANON_INODE_FS_MAGIC ||
+	       magic == PID_FS;
+}
+
 /* Files without a place in the tree have names made of their number. */
 static void special_name(const struct chop_piece_path *file, size_t length, struct buf *path)
 {
@@ -71,7 +79,7 @@ static void special_name(const struct chop_piece_path *file, size_t length, stru
 	case ANON_INODE_FS_MAGIC:
 		buf_printf(path, "anon_inode:%.*s", (int)size, name);
 		break;
-	case 0x50494446: /* PID_FS_MAGIC: as it was before it had a file system */
+	case PID_FS: /* as it was before it had a file system */
 		buf_add_text(path, "anon_inode:[pidfd]");
 		break;
 	default:
@@ -96,8 +104,7 @@ static bool path_in(const struct pieces *pieces, int fd, struct buf *path)
 		if (file->flags & CHOP_PATH_CUT)
 			buf_add_text(path, "...");
 		special_name(file, piece->size - sizeof(*file), path);
-		if ((file->flags & CHOP_PATH_UNLINKED) && file->magic != PIPEFS_MAGIC &&
-		    file->magic != SOCKFS_MAGIC && file->magic != ANON_INODE_FS_MAGIC)
+		if ((file->flags & CHOP_PATH_UNLINKED) && !is_special(file->magic))
 			buf_add_text(path, " (deleted)");
 		return true;
 	}

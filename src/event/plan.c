@@ -2,6 +2,7 @@
 #include "event/plan.h"
 
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "arch/calls.h"
@@ -111,6 +112,15 @@ static void set_count(const struct call_memory *memory, struct chop_fetch *fetch
 static void follow_fields(struct maker *maker, const struct call_type *type, uint32_t base,
 			  uint32_t stride, int parent, bool exiting);
 
+/* Any number behind the head of ancillary data may be a descriptor that is handed over. */
+static void passed_descriptors(struct maker *maker, int control, bool exiting)
+{
+	add(list_of(maker, exiting), (struct chop_fetch){ .what = CHOP_FETCH_FDS,
+							  .parent = (uint8_t)control,
+							  .stride = 4,
+							  .pointer_at = sizeof(struct cmsghdr) });
+}
+
 /* What a field of the elements of fetch `parent` points to. */
 static void follow_field(struct maker *maker, const struct call_type *owner,
 			 const struct call_field *field, uint32_t base, uint32_t stride, int parent,
@@ -123,6 +133,7 @@ static void follow_field(struct maker *maker, const struct call_type *owner,
 				    .pointer_at = (uint16_t)(base + field->offset),
 				    .element = memory->type->size,
 				    .max = limit_of(maker, memory->type) };
+	bool control = !strcmp(field->name, "msg_control");
 	int index;
 
 	if (memory->count.from == CALL_COUNT_FIELD) {
@@ -131,9 +142,11 @@ static void follow_field(struct maker *maker, const struct call_type *owner,
 		fetch.length_at = (uint16_t)(base + length->offset);
 		fetch.length_size = (uint8_t)length->type->size;
 	}
-	if (!strcmp(field->name, "msg_control"))
+	if (control)
 		fetch.max = CONTROL_LIMIT;
 	index = add(list_of(maker, exiting), fetch);
+	if (index >= 0 && control && maker->options->paths)
+		passed_descriptors(maker, index, exiting);
 	if (index >= 0)
 		follow_fields(maker, memory->type, 0, memory->type->size, index, exiting);
 }
@@ -274,6 +287,15 @@ static void fetch_args(struct maker *maker, const struct call_arg *args, unsigne
 	}
 }
 
+static bool gives_descriptor(const struct call *call)
+{
+	for (unsigned int i = 0; i < call->variant_count; i++) {
+		if (call->variants[i].result->format == CALL_FD)
+			return true;
+	}
+	return call->result->format == CALL_FD;
+}
+
 bool plan_call(long number, const struct decode_options *options, struct chop_plan *plan)
 {
 	struct maker maker = { options, plan };
@@ -285,7 +307,7 @@ bool plan_call(long number, const struct decode_options *options, struct chop_pl
 	fetch_args(&maker, call->args, call->arg_count);
 	for (unsigned int i = 0; i < call->variant_count; i++)
 		fetch_args(&maker, call->variants[i].args, call->variants[i].arg_count);
-	if (options->paths && call->result->format == CALL_FD)
+	if (options->paths && gives_descriptor(call))
 		add(list_of(&maker, true),
 		    (struct chop_fetch){ .what = CHOP_FETCH_FD, .arg = CHOP_FETCH_RESULT });
 	if (number == SYS_rt_sigreturn)

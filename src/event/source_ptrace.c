@@ -33,6 +33,7 @@ struct ptraced {
 	bool in_call;	/* an entry has been told, its exit has not */
 	bool remaps;	/* in a call that nobody wants, but that changes the mappings */
 	bool attaching; /* has not stopped for the first time */
+	bool announced; /* its maker has told of it, or there was no maker */
 	uint64_t entered, cpu;
 	unsigned int number;
 };
@@ -45,6 +46,7 @@ struct ptrace_source {
 	struct launch launch;
 	struct stacks stacks;
 	struct map index; /* tid -> position */
+	struct map early; /* threads that ended before their makers told of them */
 	VEC(struct ptraced *) threads;
 	event_handler handler;
 	void *context;
@@ -64,10 +66,8 @@ static struct ptraced *find(struct ptrace_source *s, pid_t tid)
 
 static struct ptraced *add(struct ptrace_source *s, pid_t tid, pid_t pid)
 {
-	struct ptraced *thread = find(s, tid);
+	struct ptraced *thread;
 
-	if (thread)
-		return thread;
 	thread = xcalloc(1, sizeof(*thread));
 	thread->tid = tid;
 	thread->pid = pid;
@@ -87,6 +87,14 @@ static void drop(struct ptrace_source *s, struct ptraced *thread)
 	map_put(&s->index, (uint64_t)last->tid, at);
 	map_remove(&s->index, (uint64_t)thread->tid);
 	free(thread);
+}
+
+/* There is no such thread any more. */
+static void forget(struct ptrace_source *s, struct ptraced *thread)
+{
+	if (!thread->announced)
+		map_put(&s->early, (uint64_t)thread->tid, 1);
+	drop(s, thread);
 }
 
 /* -- telling --------------------------------------------------------------------------------------- */
@@ -239,6 +247,7 @@ static int on_signal_stop(struct ptrace_source *s, struct ptraced *thread, int s
 static int on_new_thread(struct ptrace_source *s, struct ptraced *thread)
 {
 	struct trace_event event;
+	struct ptraced *child;
 	unsigned long tid;
 
 	if (ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, &tid))
@@ -246,7 +255,14 @@ static int on_new_thread(struct ptrace_source *s, struct ptraced *thread)
 	begin(&event, thread, CHOP_EVENT_FORK);
 	event.other = (pid_t)tid;
 	event.other_pid = remote_process((pid_t)tid);
-	add(s, event.other, event.other_pid)->waiting = thread->waiting;
+	child = find(s, event.other);
+	event.other_gone = map_remove(&s->early, (uint64_t)event.other);
+	if (!child && !event.other_gone)
+		child = add(s, event.other, event.other_pid);
+	if (child) {
+		child->waiting = thread->waiting;
+		child->announced = true;
+	}
 	return tell(s, &event);
 }
 
@@ -265,7 +281,7 @@ static int on_exec(struct ptrace_source *s, struct ptraced *thread)
 		thread->in_call = before->in_call;
 		thread->number = before->number;
 		thread->entered = before->entered;
-		drop(s, before);
+		forget(s, before);
 	}
 	return tell(s, &event);
 }
@@ -294,7 +310,7 @@ static int on_end(struct ptrace_source *s, struct ptraced *thread, int status)
 	}
 	if (thread->tid == thread->pid)
 		stacks_gone(&s->stacks, thread->pid);
-	drop(s, thread);
+	forget(s, thread);
 	return error;
 }
 
@@ -435,7 +451,7 @@ static int seize(struct ptrace_source *s, pid_t tid, pid_t pid)
 	if (ptrace(PTRACE_SEIZE, tid, 0, options_of(s)))
 		return errno == ESRCH && tid != pid ? 0 : cannot_attach(pid, errno);
 	thread = add(s, tid, pid);
-	thread->attaching = true;
+	thread->attaching = thread->announced = true;
 	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
 	return 0;
 }
@@ -554,6 +570,7 @@ static void ptrace_close(struct event_source *source)
 	stacks_release(&s->stacks);
 	vec_release(&s->threads);
 	map_release(&s->index);
+	map_release(&s->early);
 	free(s);
 }
 

@@ -274,6 +274,11 @@ static int on_call(struct track *track, struct track_thread *thread,
 
 /* -- signals and ends ------------------------------------------------------------------------------ */
 
+static bool signal_wanted(const struct track *track, int sig)
+{
+	return sig > 0 && sig < 128 && track->filter.signals[sig];
+}
+
 static bool stops(int sig)
 {
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
@@ -287,10 +292,11 @@ static int on_signal(struct track *track, struct track_thread *thread,
 				   .thread = thread,
 				   .sig = signal->sig,
 				   .info = signal->info };
-	int error = 0;
+	int error;
 
-	if (signal->sig > 0 && signal->sig < 128 && track->filter.signals[signal->sig])
-		error = tell(track, &step);
+	if (!signal_wanted(track, signal->sig))
+		return 0;
+	error = tell(track, &step);
 	if (error || !stops(signal->sig) || signal->handler)
 		return error;
 	step.kind = TRACK_STOPPED;
@@ -322,7 +328,7 @@ static int on_stopped(struct track *track, struct track_thread *thread,
 				   .thread = thread,
 				   .sig = (int)event->number };
 
-	return tell(track, &step);
+	return signal_wanted(track, step.sig) ? tell(track, &step) : 0;
 }
 
 static int call_gone(struct track *track, struct track_thread *thread, uint64_t time,
@@ -361,7 +367,7 @@ static int on_task_exit(struct track *track, struct track_thread *thread,
 	} else {
 		step.status = WEXITSTATUS(event->status);
 	}
-	if (!error)
+	if (!error && (step.kind == TRACK_EXITED || signal_wanted(track, step.sig)))
 		error = tell(track, &step);
 	forget(track, thread);
 	return error;
@@ -435,7 +441,8 @@ static int on_fork(struct track *track, struct track_thread *thread,
 		.other_pid = event->other_pid,
 	};
 
-	thread_of(track, &born);
+	if (!event->other_gone)
+		thread_of(track, &born);
 	return tell(track, &step);
 }
 

@@ -248,6 +248,10 @@ static void end_line(struct strace_writer *w, const struct track_step *step)
 {
 	if (w->options.quiet)
 		return;
+	if (step->kind == TRACK_SUPERSEDED && w->open && w->open->tid == step->other) {
+		buf_printf(&w->to->buf, " <pid changed to %d ...>\n", step->thread->tid);
+		w->open = NULL;
+	}
 	begin_line(w, step, false);
 	switch (step->kind) {
 	case TRACK_STOPPED:

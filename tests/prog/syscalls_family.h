@@ -33,9 +33,20 @@ static char *volatile nowhere = (char *)16;
 
 static int family_main(const struct family *families, int argc, char **argv)
 {
+	sigset_t set;
+
+	/* Otherwise it would be that of whoever started it, which is different every time. */
+	if (argc == 1)
+		setpgid(0, 0);
+	/*
+	 * When a child ends is a matter of luck; and that an ignored signal interrupts a call is
+	 * seen under ptrace only.
+	 */
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (const struct family *f = families; f->name; f++) {
 		char directory[64];
-		sigset_t set;
 		pid_t child;
 
 		if (argc > 1 && !strcmp(argv[1], "--list")) {
@@ -51,13 +62,6 @@ static int family_main(const struct family *families, int argc, char **argv)
 			child = fork();
 			if (!child) {
 				chdir(directory);
-				/*
-				 * When a child ends is a matter of luck; and that an ignored signal
-				 * interrupts a call is seen under ptrace only.
-				 */
-				sigemptyset(&set);
-				sigaddset(&set, SIGCHLD);
-				sigprocmask(SIG_BLOCK, &set, NULL);
 				execl("/proc/self/exe", argv[0], f->name, (char *)NULL);
 				_exit(127);
 			}
