@@ -6,6 +6,11 @@
 need strace python3
 strace -V | grep -q 'version 6\.1$' || skip "another strace than 6.1: $(strace -V | head -1)"
 
+# Thousands of stops that each wait for a processor take minutes beside programs that compute:
+# much less where tracer and program take turns on one of them.
+taskset -cp "$(taskset -cp $$ | sed 's/.*[ ,-]//')" $$ >/dev/null
+renice -n -15 $$ >/dev/null 2>&1
+
 programs="files ipc network processes"
 families=$(for program in $programs; do "$PROG/syscalls_$program" --list; done | wc -l)
 [ "$families" -ge 60 ] || fail "only $families families"
@@ -21,30 +26,31 @@ traced() { # OUTPUT COMMAND...
 	[ -s "$output" ] || fail "nothing written by $*"
 }
 
-compare_one() { # PROGRAM SOURCE OPTION...
-	local program=$PROG/syscalls_$1 source=$2 filtered=
+compare_one() { # PROGRAM SOURCES OPTION...
+	local program=$PROG/syscalls_$1 sources=$2 source filtered=
 	shift 2
 	[[ $* == *trace=* ]] && filtered=filtered
 	traced theirs strace -f "$@" -o "$PWD/theirs" "$program"
-	traced ours chop syscalls --source "$source" -f "$@" -o "$PWD/ours" "$program"
-	python3 "$TESTS/cmd/syscalls_same.py" "$source" theirs ours $filtered
-}
-
-# What the programs do depends a little on how threads are scheduled, when a signal comes during
-# a call for one; what differs three times is no accident.
-compare() { # OPTION...
-	local program source
-	for program in $programs; do
-		for source in $sources; do
-			compare_one "$program" "$source" "$@" ||
-				compare_one "$program" "$source" "$@" ||
-				compare_one "$program" "$source" "$@" ||
-				fail "$program, $source, -f $*"
-		done
+	for source in $sources; do
+		traced ours chop syscalls --source "$source" -f "$@" -o "$PWD/ours" "$program"
+		echo "$(basename "$program") by $source, -f $*"
+		python3 "$TESTS/cmd/syscalls_same.py" "$source" theirs ours $filtered || return
 	done
 }
 
-compare -y
+# What the programs do depends on where a thread is when another has paused, on a busy machine
+# most of all: what is different by accident is the same with longer pauses.
+compare() { # OPTION...
+	local program
+	for program in $programs; do
+		PAUSE=20000 compare_one "$program" "$sources" "$@" ||
+			PAUSE=50000 compare_one "$program" "$sources" "$@" ||
+			PAUSE=200000 compare_one "$program" "$sources" "$@" ||
+			PAUSE=900000 compare_one "$program" "$sources" "$@" ||
+			fail "$program, -f $*"
+	done
+}
+
+compare -y -v -T
 compare -s 5 -t
-compare -T -v
 compare -tt -y -s 80 -e 'trace=%file,%process,%desc,%network' -e signal=none

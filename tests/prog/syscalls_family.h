@@ -31,6 +31,17 @@ struct family {
 static char *volatile nowhere = (char *)16;
 #define NOWHERE ((void *)nowhere)
 
+/*
+ * What another thread needs to get where it is expected, in microseconds: longer on a machine
+ * that is busy, as $PAUSE says.
+ */
+static inline unsigned int family_pause(void)
+{
+	const char *text = getenv("PAUSE");
+
+	return text ? (unsigned int)atoi(text) : 20000;
+}
+
 static int family_main(const struct family *families, int argc, char **argv)
 {
 	sigset_t set;

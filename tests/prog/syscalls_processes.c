@@ -132,10 +132,10 @@ static void leaving(void)
 	exit(42);
 }
 
-/* Long enough to be waited for in any case. */
+/* Long enough to be waited for. */
 static void *thread(void *unused)
 {
-	usleep(20000);
+	usleep(family_pause());
 	syscall(SYS_getppid);
 	return unused;
 }
@@ -152,7 +152,7 @@ static void threads(void)
 
 static void *execute(void *unused)
 {
-	usleep(20000);
+	usleep(family_pause());
 	execl("/bin/true", "true", (char *)NULL);
 	return unused;
 }
@@ -250,13 +250,15 @@ static void alternative(void)
 
 static void alarms(void)
 {
-	struct itimerval soon = { { 0, 0 }, { 0, 2000 } }, old;
+	struct itimerval soon = { { 0, family_pause() }, { 0, family_pause() } }, old;
+	struct itimerval none = { { 0, 0 }, { 0, 0 } };
 
 	signal(SIGALRM, on_signal);
 	alarm(100);
 	alarm(0);
 	setitimer(ITIMER_REAL, &soon, &old);
 	pause();
+	setitimer(ITIMER_REAL, &none, NULL);
 	getitimer(ITIMER_VIRTUAL, &old);
 	setitimer(99, &soon, NULL);
 }
@@ -264,9 +266,12 @@ static void alarms(void)
 static void suspending(void)
 {
 	struct itimerval soon = { { 0, 0 }, { 0, 2000 } };
-	sigset_t none;
+	sigset_t none, some;
 
 	sigemptyset(&none);
+	sigemptyset(&some);
+	sigaddset(&some, SIGALRM);
+	sigprocmask(SIG_BLOCK, &some, NULL);
 	signal(SIGALRM, on_signal);
 	setitimer(ITIMER_REAL, &soon, NULL);
 	sigsuspend(&none);
@@ -307,9 +312,9 @@ static void interrupted(void)
 	pipe(ends);
 	signal(SIGUSR1, on_signal);
 	if (!fork()) {
-		usleep(20000);
+		usleep(family_pause());
 		kill(pid, SIGUSR1);
-		usleep(20000);
+		usleep(family_pause());
 		write(ends[1], "x", 1);
 		_exit(0);
 	}
