@@ -29,7 +29,7 @@ struct trace_event {
 	uint64_t handler;    /* SIGNAL: what it leads to, 0 the default, 1 nothing or not known */
 	pid_t other, other_pid;
 	bool other_gone; /* FORK: it has ended already */
-	int status; /* TASK_EXIT: as from wait */
+	int status;	 /* TASK_EXIT: as from wait */
 	/* Memory of the thread at this moment; valid while the event is handled. */
 	struct decode_memory memory;
 	/* EXIT, with `stacks`: its frames, innermost first; at most STACK_FRAMES. */

@@ -21,22 +21,10 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "base/map.h"
-#include "base/vec.h"
 #include "event/launch.h"
+#include "event/ptraced.h"
 #include "event/remote.h"
 #include "event/stop_filter.h"
-
-struct ptraced {
-	pid_t tid, pid;
-	bool waiting;	/* ours before its execve: nothing to tell yet */
-	bool in_call;	/* an entry has been told, its exit has not */
-	bool remaps;	/* in a call that nobody wants, but that changes the mappings */
-	bool attaching; /* has not stopped for the first time */
-	bool announced; /* its maker has told of it, or there was no maker */
-	uint64_t entered, cpu;
-	unsigned int number;
-};
 
 struct ptrace_source {
 	struct event_source base;
@@ -45,57 +33,13 @@ struct ptrace_source {
 	bool follow, filtered, summary;
 	struct launch launch;
 	struct stacks stacks;
-	struct map index; /* tid -> position */
-	struct map early; /* threads that ended before their makers told of them */
-	VEC(struct ptraced *) threads;
+	struct ptraced_set threads;
 	event_handler handler;
 	void *context;
 	bool pending; /* a stop was collected while waiting */
 	pid_t pending_tid;
 	int pending_status;
 };
-
-/* -- threads ------------------------------------------------------------------------------------ */
-
-static struct ptraced *find(struct ptrace_source *s, pid_t tid)
-{
-	uint64_t at;
-
-	return map_get(&s->index, (uint64_t)tid, &at) ? s->threads.items[at] : NULL;
-}
-
-static struct ptraced *add(struct ptrace_source *s, pid_t tid, pid_t pid)
-{
-	struct ptraced *thread;
-
-	thread = xcalloc(1, sizeof(*thread));
-	thread->tid = tid;
-	thread->pid = pid;
-	map_put(&s->index, (uint64_t)tid, s->threads.length);
-	*vec_push(&s->threads) = thread;
-	return thread;
-}
-
-static void drop(struct ptrace_source *s, struct ptraced *thread)
-{
-	struct ptraced *last = *vec_last(&s->threads);
-	uint64_t at = 0;
-
-	map_get(&s->index, (uint64_t)thread->tid, &at);
-	s->threads.items[at] = last;
-	s->threads.length--;
-	map_put(&s->index, (uint64_t)last->tid, at);
-	map_remove(&s->index, (uint64_t)thread->tid);
-	free(thread);
-}
-
-/* There is no such thread any more. */
-static void forget(struct ptrace_source *s, struct ptraced *thread)
-{
-	if (!thread->announced)
-		map_put(&s->early, (uint64_t)thread->tid, 1);
-	drop(s, thread);
-}
 
 /* -- telling --------------------------------------------------------------------------------------- */
 
@@ -255,10 +199,10 @@ static int on_new_thread(struct ptrace_source *s, struct ptraced *thread)
 	begin(&event, thread, CHOP_EVENT_FORK);
 	event.other = (pid_t)tid;
 	event.other_pid = remote_process((pid_t)tid);
-	child = find(s, event.other);
-	event.other_gone = map_remove(&s->early, (uint64_t)event.other);
+	child = ptraced_find(&s->threads, event.other);
+	event.other_gone = ptraced_ended_early(&s->threads, event.other);
 	if (!child && !event.other_gone)
-		child = add(s, event.other, event.other_pid);
+		child = ptraced_add(&s->threads, event.other, event.other_pid);
 	if (child) {
 		child->waiting = thread->waiting;
 		child->announced = true;
@@ -277,11 +221,11 @@ static int on_exec(struct ptrace_source *s, struct ptraced *thread)
 	stacks_changed(&s->stacks, thread->pid);
 	begin(&event, thread, CHOP_EVENT_EXEC);
 	event.other = (pid_t)tid;
-	if ((pid_t)tid != thread->tid && (before = find(s, (pid_t)tid))) {
+	if ((pid_t)tid != thread->tid && (before = ptraced_find(&s->threads, (pid_t)tid))) {
 		thread->in_call = before->in_call;
 		thread->number = before->number;
 		thread->entered = before->entered;
-		forget(s, before);
+		ptraced_ended(&s->threads, before);
 	}
 	return tell(s, &event);
 }
@@ -310,7 +254,7 @@ static int on_end(struct ptrace_source *s, struct ptraced *thread, int status)
 	}
 	if (thread->tid == thread->pid)
 		stacks_gone(&s->stacks, thread->pid);
-	forget(s, thread);
+	ptraced_ended(&s->threads, thread);
 	return error;
 }
 
@@ -356,12 +300,12 @@ static int on_event_stop(struct ptrace_source *s, struct ptraced *thread, int ev
 
 static int on_status(struct ptrace_source *s, pid_t tid, int status, const struct rusage *usage)
 {
-	struct ptraced *thread = find(s, tid);
+	struct ptraced *thread = ptraced_find(&s->threads, tid);
 	int sig = WSTOPSIG(status), error;
 
 	/* A new thread may stop before its maker has told of it. */
 	if (!thread)
-		thread = add(s, tid, remote_process(tid));
+		thread = ptraced_add(&s->threads, tid, remote_process(tid));
 	if (!WIFSTOPPED(status))
 		return on_end(s, thread, status);
 	if (status >> 16)
@@ -409,7 +353,7 @@ static void ptrace_wait(struct event_source *source, unsigned int milliseconds)
 
 static bool ptrace_finished(struct event_source *source)
 {
-	return ((struct ptrace_source *)source)->threads.length == 0;
+	return ((struct ptrace_source *)source)->threads.list.length == 0;
 }
 
 static uint64_t ptrace_lost(struct event_source *source)
@@ -450,7 +394,7 @@ static int seize(struct ptrace_source *s, pid_t tid, pid_t pid)
 
 	if (ptrace(PTRACE_SEIZE, tid, 0, options_of(s)))
 		return errno == ESRCH && tid != pid ? 0 : cannot_attach(pid, errno);
-	thread = add(s, tid, pid);
+	thread = ptraced_add(&s->threads, tid, pid);
 	thread->attaching = thread->announced = true;
 	ptrace(PTRACE_INTERRUPT, tid, 0, 0);
 	return 0;
@@ -470,7 +414,7 @@ static int seize_process(struct ptrace_source *s, pid_t pid)
 		while (dir && !error && (entry = readdir(dir))) {
 			pid_t tid = atoi(entry->d_name);
 
-			if (tid <= 0 || find(s, tid))
+			if (tid <= 0 || ptraced_find(&s->threads, tid))
 				continue;
 			error = seize(s, tid, pid);
 			fresh++;
@@ -523,7 +467,7 @@ static int open_command(struct ptrace_source *s, const struct event_request *req
 	s->base.command = s->launch.pid;
 	error = seize(s, s->launch.pid, s->launch.pid);
 	if (!error)
-		find(s, s->launch.pid)->waiting = true;
+		ptraced_find(&s->threads, s->launch.pid)->waiting = true;
 	return error;
 }
 
@@ -556,21 +500,19 @@ static void ptrace_close(struct event_source *source)
 
 	if (s->launch.go >= 0)
 		launch_cancel(&s->launch);
-	while (s->threads.length) {
-		struct ptraced *thread = *vec_last(&s->threads);
+	while (s->threads.list.length) {
+		struct ptraced *thread = *vec_last(&s->threads.list);
 
 		if (s->filtered)
 			/* Without us each call the filter stops would fail. */
 			kill(thread->pid, SIGKILL);
 		else if (thread->tid != s->base.command || !s->base.command_ended)
 			let_go(s, thread);
-		drop(s, thread);
+		ptraced_drop(&s->threads, thread);
 	}
 	launch_finish(&s->launch);
 	stacks_release(&s->stacks);
-	vec_release(&s->threads);
-	map_release(&s->index);
-	map_release(&s->early);
+	ptraced_release(&s->threads);
 	free(s);
 }
 
