@@ -50,6 +50,13 @@ void arch_rewind_call(struct chop_regs *regs);
  */
 void arch_restart_call(struct chop_regs *regs);
 
+/*
+ * A few calls fail with EINTR when the thread is merely stopped (signal(7), "interruption of
+ * system calls by stop signals"): change the result to one that has the kernel make the call
+ * again unless a handler is run. False when the registers are not of such a call.
+ */
+bool arch_resume_call(struct chop_regs *regs);
+
 /* The breakpoint instruction, and how far past its address the pc is when it traps. */
 extern const uint8_t arch_breakpoint[];
 extern const size_t arch_breakpoint_size;

@@ -241,11 +241,10 @@ static int trace(struct session *session)
 /* -- the whole ----------------------------------------------------------------------------- */
 
 /* The program is there, its thread stopped. */
-static int prepare(struct session *session)
+static int prepare(struct session *session, struct thread *thread)
 {
 	struct tracee *tracee = &session->tracee;
 	const struct session_options *options = session->options;
-	struct thread *thread = thread_find(tracee, thread_alive(tracee));
 	int error = 0;
 
 	session->result->program = xstrdup(tracee->program);
@@ -270,10 +269,24 @@ static int start_and_trace(struct session *session)
 	int error = tracee_spawn(tracee, &spawn);
 
 	if (!error)
-		error = prepare(session);
+		error = prepare(session, thread_find(tracee, tracee->pid));
 	if (!error)
 		thread_resume(thread_find(tracee, tracee->pid), RUN_FREE, 0);
 	return error ? error : trace(session);
+}
+
+static int attach_and_trace(struct session *session)
+{
+	struct tracee *tracee = &session->tracee;
+	struct thread *thread;
+	int error = tracee_attach(tracee, session->options->attach, &thread);
+
+	if (!error)
+		error = prepare(session, thread);
+	if (error)
+		return error;
+	threads_resume(tracee, NULL);
+	return trace(session);
 }
 
 /* Let the program go on alone, and wait for it as a shell would. */
@@ -305,8 +318,8 @@ int session_run(const struct session_options *options, struct session_result *re
 	if (!session.ops)
 		return -EINVAL;
 	interrupt_catch();
-	error = start_and_trace(&session);
-	killed = error && !session.running;
+	error = options->attach ? attach_and_trace(&session) : start_and_trace(&session);
+	killed = error && !session.running && !options->attach;
 	if (killed)
 		tracee_kill(&session.tracee);
 	let_go(&session, killed);

@@ -113,6 +113,12 @@ struct spawn_options {
  * tracee_release in any case.
  */
 int tracee_spawn(struct tracee *tracee, const struct spawn_options *options);
+/*
+ * Take over a running process: all its threads are stopped (threads_stop; threads_resume lets
+ * them go on), *thread is one that can make calls. -errno with a message; tracee_detach lets
+ * it go on as if nothing had been, in any case.
+ */
+int tracee_attach(struct tracee *tracee, pid_t pid, struct thread **thread);
 /* At EVENT_EXEC: forget the old image, open the new one. The thread stays stopped. */
 int tracee_renew(struct tracee *tracee, struct thread *thread);
 /* Put its memory right and let the program go, wherever it is. */

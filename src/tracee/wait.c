@@ -46,6 +46,37 @@ static void expect_child(struct tracee *tracee, const struct thread *thread)
 	*vec_push(&tracee->newborn) = child;
 }
 
+/* A signal that is not blocked waits for the thread. */
+static bool has_signal(const struct thread *thread)
+{
+	uint64_t blocked = 0;
+	siginfo_t infos[32];
+
+	thread_get_mask(thread, &blocked);
+	for (uint32_t shared = 0; shared < 2; shared++) {
+		struct __ptrace_peeksiginfo_args args = {
+			.flags = shared ? PTRACE_PEEKSIGINFO_SHARED : 0,
+			.nr = ARRAY_SIZE(infos),
+		};
+		long count = ptrace(PTRACE_PEEKSIGINFO, thread->tid, &args, infos);
+
+		for (long i = 0; i < count; i++) {
+			if (!(blocked & SIGNAL_BIT(infos[i].si_signo)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A call that failed only because we stopped the thread is made again. */
+static void resume_call(const struct thread *thread)
+{
+	struct chop_regs regs;
+
+	if (!thread_get_regs(thread, &regs) && arch_resume_call(&regs) && !has_signal(thread))
+		thread_set_regs(thread, &regs);
+}
+
 void wait_note(struct tracee *tracee, struct thread *thread, int status)
 {
 	int event = stop_event(status);
@@ -59,6 +90,8 @@ void wait_note(struct tracee *tracee, struct thread *thread, int status)
 	thread->stopped = true;
 	thread->group_stopped = event == PTRACE_EVENT_STOP && is_stopping(WSTOPSIG(status));
 	thread->info_stale = false;
+	if (event == PTRACE_EVENT_STOP && !thread->group_stopped)
+		resume_call(thread);
 	if (event == PTRACE_EVENT_VFORK)
 		thread->suspended = true;
 	if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_CLONE)

@@ -3,6 +3,7 @@
 #include "arch/arch.h"
 
 #include <elf.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
 
@@ -118,6 +119,33 @@ void arch_restart_call(struct chop_regs *regs)
 		arch_rewind_call(regs);
 		regs->rax = SYS_restart_syscall;
 		break;
+	}
+}
+
+bool arch_resume_call(struct chop_regs *regs)
+{
+	if ((int64_t)regs->orig_rax < 0 || (int64_t)regs->rax != -EINTR)
+		return false;
+	switch (regs->orig_rax) {
+	case SYS_epoll_wait:
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+	case SYS_semop:
+	case SYS_semtimedop:
+	case SYS_rt_sigtimedwait:
+	case SYS_io_getevents:
+	case SYS_io_uring_enter:
+	/* with a time limit (SO_RCVTIMEO) */
+	case SYS_accept:
+	case SYS_accept4:
+	case SYS_read:
+	case SYS_readv:
+	case SYS_recvfrom:
+	case SYS_recvmsg:
+		regs->rax = (uint64_t)-ERESTARTNOHAND;
+		return true;
+	default:
+		return false;
 	}
 }
 
