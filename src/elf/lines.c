@@ -20,7 +20,7 @@ static bool has_dwarf(Elf *elf)
 	       (debug_has_section(elf, ".debug_info") || debug_has_section(elf, ".zdebug_info"));
 }
 
-static Dwarf *dwarf_of(const struct image *image)
+struct Dwarf *lines_dwarf(const struct image *image)
 {
 	struct lines *lines = image->file->lines;
 	Elf *elf = image->file->elf;
@@ -45,7 +45,7 @@ void lines_close(struct lines *lines)
 
 bool lines_known(const struct image *image)
 {
-	return dwarf_of(image) != NULL;
+	return lines_dwarf(image) != NULL;
 }
 
 /* The next unit of .debug_info that holds code; *offset starts at 0. */
@@ -81,7 +81,7 @@ static bool unit_at(Dwarf *dwarf, uint64_t address, Dwarf_Die *unit)
 
 bool line_at(const struct image *image, uint64_t address, struct line *line)
 {
-	Dwarf *dwarf = dwarf_of(image);
+	Dwarf *dwarf = lines_dwarf(image);
 	Dwarf_Line *found;
 	Dwarf_Die unit;
 
@@ -182,7 +182,7 @@ bool line_addresses(const struct image *image, const char *file, int number,
 		    struct u64vec *addresses, int *taken)
 {
 	struct line_search search = { .file = file, .wanted = number, .addresses = addresses };
-	Dwarf *dwarf = dwarf_of(image);
+	Dwarf *dwarf = lines_dwarf(image);
 
 	if (dwarf)
 		search_units(&search, dwarf, true);
@@ -321,7 +321,7 @@ static int by_entry(const void *a, const void *b)
 void inlined_find(const struct image *image, const char *name, struct inlined_vec *places)
 {
 	struct inline_search search = { name, places };
-	Dwarf *dwarf = dwarf_of(image);
+	Dwarf *dwarf = lines_dwarf(image);
 	Dwarf_Off offset = 0;
 	Dwarf_Die unit;
 

@@ -12,6 +12,9 @@
 struct lines;
 void lines_close(struct lines *lines);
 
+/* For other readers of DWARF in src/elf: NULL when there is none. */
+struct Dwarf *lines_dwarf(const struct image *image);
+
 /* Is there any DWARF? */
 bool lines_known(const struct image *image);
 

@@ -15,6 +15,7 @@
 #include "elf/loops.h"
 #include "elf/marks.h"
 #include "elf/resolve.h"
+#include "elf/usdt.h"
 
 static void must(bool right)
 {
@@ -60,6 +61,16 @@ static void try_names(const struct image *image)
 	}
 }
 
+static void try_probes(const struct image *image)
+{
+	struct usdt_vec points;
+
+	usdt_read(image, &points);
+	for (size_t i = 0; i < points.length; i++)
+		must(*points.items[i].provider && *points.items[i].name);
+	vec_release(&points);
+}
+
 static void try_image(const struct image *image)
 {
 	cleanup_dynamic struct dynamic dynamic = { 0 };
@@ -82,6 +93,7 @@ static void try_image(const struct image *image)
 		must(range.start <= image->entry && image->entry < range.end);
 	cfi_stack_at(cfi_of(image), image->entry);
 	try_names(image);
+	try_probes(image);
 	dynamic_read(image, &dynamic);
 	for (size_t i = 0; i < dynamic.needed.length; i++)
 		must(strlen(dynamic.needed.items[i]) < 1 << 20);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Arguments at a probe point: numbers, tests of them, and texts. Part of probe.bpf.c. */
+#ifndef BPF_PROBE_FETCH_H
+#define BPF_PROBE_FETCH_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_helpers.h>
+
+#include <chop/probe_event.h>
+
+/* -- values --------------------------------------------------------------------------------------- */
+
+static __always_inline u64 sized(u64 value, const struct chop_probe_fetch *fetch)
+{
+	u32 unused = 64 - 8 * (fetch->size & 15);
+
+	if (unused > 56)
+		return value;
+	value <<= unused;
+	return fetch->is_signed ? (u64)((s64)value >> unused) : value >> unused;
+}
+
+/*
+ * Memory of the program that is not there yet is asked for, where that may be waited for, and
+ * then read: a text may end before the next page that is not there at all.
+ */
+static __always_inline long load(void *to, u32 size, u64 from, bool kernel, bool sleeps)
+{
+	long error;
+	u8 byte;
+
+	size &= 15;
+	if (kernel)
+		return bpf_probe_read_kernel(to, size, (void *)from);
+	error = bpf_probe_read_user(to, size, (void *)from);
+	if (!error || !sleeps || !can_sleep)
+		return error;
+	bpf_copy_from_user(&byte, 1, (void *)from);
+	bpf_copy_from_user(&byte, 1, (void *)(from + size - 1));
+	return bpf_probe_read_user(to, size, (void *)from);
+}
+
+static __always_inline long base_of(void *ctx, const struct chop_probe_fetch *fetch, u64 *value)
+{
+	u32 size = fetch->size;
+	u64 extra = 0;
+	long error = 0;
+
+	*value = 0;
+	switch (fetch->from) {
+	case CHOP_FROM_CONSTANT:
+		*value = fetch->constant;
+		break;
+	case CHOP_FROM_ADDRESS:
+		break; /* texts only: take_text() knows */
+	case CHOP_FROM_FIELD:
+		size = fetch->loads ? 8 : size;
+		if (size > 8)
+			size = 8;
+		error = bpf_probe_read_kernel(value, size, ctx + fetch->base);
+		break;
+	default:
+		error = bpf_probe_read_kernel(value, 8, ctx + fetch->base);
+	}
+	if (fetch->has_index && !error) {
+		error = bpf_probe_read_kernel(&extra, 8, ctx + fetch->index);
+		*value += extra << (fetch->scale & 7);
+	}
+	return error;
+}
+
+static __always_inline long fetch_value(void *ctx, const struct chop_probe_fetch *fetch, u64 *out,
+					bool sleeps)
+{
+	u32 loads = fetch->loads;
+	long error = base_of(ctx, fetch, out);
+	u64 value = *out;
+
+	for (u32 i = 0; i < CHOP_PROBE_LOADS && i < loads && !error; i++) {
+		u64 from = value + (s64)fetch->offset[i];
+		u32 size = i + 1 == loads ? fetch->size : 8;
+		u64 word[2] = { 0, 0 }; /* as long as the verifier thinks it could get */
+
+		error = load(word, size, from, fetch->kernel, sleeps);
+		value = word[0];
+	}
+	*out = sized(value + (s64)fetch->after, fetch);
+	return error;
+}
+
+/* Not inlined: the verifier then has less to look at at once. */
+static __noinline long fetch_sleepy(void *ctx, const struct chop_probe_fetch *fetch, u64 *out)
+{
+	return fetch_value(ctx, fetch, out, true);
+}
+
+static __noinline long fetch_fast(void *ctx, const struct chop_probe_fetch *fetch, u64 *out)
+{
+	return fetch_value(ctx, fetch, out, false);
+}
+
+static __always_inline bool holds(const struct chop_probe_test *test, u64 value)
+{
+	bool less = test->is_signed ? (s64)value < (s64)test->value : value < test->value;
+
+	switch (test->op) {
+	case CHOP_TEST_EQ:
+		return value == test->value;
+	case CHOP_TEST_NE:
+		return value != test->value;
+	case CHOP_TEST_LT:
+		return less;
+	case CHOP_TEST_LE:
+		return less || value == test->value;
+	case CHOP_TEST_GT:
+		return !less && value != test->value;
+	case CHOP_TEST_GE:
+		return !less;
+	default:
+		return value & test->value;
+	}
+}
+
+struct values {
+	u64 value[CHOP_PROBE_ARGS];
+	u32 unread;
+};
+
+/* All arguments; false when a test of them fails. One that cannot be read fails its tests. */
+static __always_inline bool take_values(void *ctx, const struct chop_probe_plan *plan,
+					struct values *values, bool sleeps)
+{
+	values->unread = 0;
+	for (u32 i = 0; i < CHOP_PROBE_ARGS; i++) {
+		long error;
+
+		values->value[i] = 0;
+		if (i >= plan->arg_count)
+			continue;
+		error = sleeps ? fetch_sleepy(ctx, &plan->fetch[i], &values->value[i])
+			       : fetch_fast(ctx, &plan->fetch[i], &values->value[i]);
+		if (error)
+			values->unread |= 1u << i;
+	}
+	for (u32 i = 0; i < CHOP_PROBE_TESTS && i < plan->test_count; i++) {
+		u32 arg = plan->test[i].arg & (CHOP_PROBE_ARGS - 1);
+
+		if ((values->unread >> arg & 1) || !holds(&plan->test[i], values->value[arg]))
+			return false;
+	}
+	return true;
+}
+
+/* -- texts ------------------------------------------------------------------------------------ */
+
+static __always_inline long read_text(void *to, u32 size, u64 from, bool kernel, bool sleeps)
+{
+	long length;
+	u8 byte;
+
+	if (kernel)
+		return bpf_probe_read_kernel_str(to, size, (void *)from);
+	length = bpf_probe_read_user_str(to, size, (void *)from);
+	if (length >= 0 || !sleeps || !can_sleep)
+		return length;
+	bpf_copy_from_user(&byte, 1, (void *)from);
+	bpf_copy_from_user(&byte, 1, (void *)((from + size - 1) & ~4095ull));
+	return bpf_probe_read_user_str(to, size, (void *)from);
+}
+
+/* The bytes of a text a number tells of. Returns how many of the room are used then. */
+static __always_inline u32 take_text(void *ctx, struct chop_probe_record_text *full,
+				     const struct chop_probe_fetch *fetch, u32 i, u32 used,
+				     bool sleeps)
+{
+	u32 limit = text_limit, size = limit, at = 0;
+	u64 from = full->record.value[i];
+	bool inside = true; /* the record of a tracepoint */
+	long length;
+
+	if (fetch->kind == CHOP_KIND_LOCATION) {
+		size = from >> 16 & 0xffff;
+		at = from & 0xffff;
+	} else if (fetch->from == CHOP_FROM_ADDRESS) {
+		size = fetch->width;
+		at = fetch->base;
+	} else {
+		inside = false;
+	}
+	if (size > limit)
+		size = limit;
+	if (used >= CHOP_PROBE_TEXT || size > CHOP_PROBE_TEXT_MAX) {
+		full->record.unread |= 1u << i;
+		return used;
+	}
+	if (inside)
+		length = bpf_probe_read_kernel_str(full->text + used, size, ctx + at);
+	else
+		length = read_text(full->text + used, size, from, fetch->kernel, sleeps);
+	if (length < 0) {
+		full->record.unread |= 1u << i;
+		return used;
+	}
+	full->record.value[i] = used | (u64)length << 32;
+	if (length == limit)
+		full->record.cut |= 1u << i;
+	return used + (u32)length;
+}
+
+static __always_inline void take_texts(void *ctx, struct chop_probe_record_text *full,
+				       const struct chop_probe_plan *plan, bool sleeps)
+{
+	u32 used = 0;
+
+	for (u32 i = 0; i < CHOP_PROBE_ARGS; i++) {
+		if (i >= plan->arg_count || plan->fetch[i].kind == CHOP_KIND_NUMBER ||
+		    (full->record.unread >> i & 1))
+			continue;
+		used = take_text(ctx, full, &plan->fetch[i], i, used, sleeps);
+	}
+}
+
+#endif
