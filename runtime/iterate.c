@@ -167,6 +167,10 @@ void say_times(void)
 
 	if (!rt.options.timed || rt.options.quiet)
 		return;
+	if (arch_tsc_traps) {
+		say(STDOUT, "iterations: %u; no times: the region's own rdtsc is replayed", count);
+		return;
+	}
 	if (!rt.options.cold || count == 1) {
 		say_time("first (cold):", times[0]);
 		times++;

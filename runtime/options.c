@@ -12,6 +12,7 @@ static const char help_text[] =
 	"                    0 never\n"
 	"  --friendly        leave what else is mapped in place and do without system-call\n"
 	"                    filters: for valgrind, qemu and simulators\n"
+	"  --user-dispatch   catch system calls by Syscall User Dispatch, not by seccomp\n"
 	"  --show-output     print what the region wrote to standard output and error\n"
 	"  --quiet           say nothing when it is equal\n"
 	"  --help            this text\n"
@@ -115,6 +116,8 @@ static bool set_flag(const char *name)
 		rt.options.friendly = true;
 	else if (same_text(name, "show-output"))
 		rt.options.show_output = true;
+	else if (same_text(name, "user-dispatch"))
+		rt.options.dispatch = true;
 	else if (same_text(name, "cold"))
 		rt.options.cold = rt.options.timed = true;
 	else if (!same_text(name, "verify"))

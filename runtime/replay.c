@@ -15,6 +15,7 @@ static struct {
 	uint64_t size;	 /* bytes */
 	uint64_t offset; /* of the next record */
 	uint64_t total, made;
+	bool tsc, cpuid; /* there are records of them */
 } calls;
 
 static const char call_names[] =
@@ -58,15 +59,24 @@ static void check_repeatable(void)
 void prepare_calls(void)
 {
 	struct chop_event_parts parts;
+	const struct chop_event *event;
 	uint64_t offset = 0;
 
 	calls.payload = table(SNIPPET_CALLS, &calls.size);
-	while (chop_event_next(calls.payload, calls.size, &offset, &parts))
+	while ((event = chop_event_next(calls.payload, calls.size, &offset, &parts))) {
 		calls.total++;
+		calls.tsc |= event->kind == CHOP_EVENT_TSC;
+		calls.cpuid |= event->kind == CHOP_EVENT_CPUID;
+	}
 	if (offset != calls.size)
 		die(CHOP_USAGE, "this snippet is damaged: its log of system calls has no end");
 	if (rt.options.iterations > 1)
 		check_repeatable();
+}
+
+void trap_instructions(void)
+{
+	arch_trap(calls.tsc, calls.cpuid);
 }
 
 bool has_calls(void)
@@ -248,6 +258,35 @@ bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last)
 	arch_set_result(context, event->result);
 	deliver_next(context);
 	return true;
+}
+
+/* The system call reads no memory: it tells whether all of it is mapped. */
+static bool is_mapped(const struct chop_event_range *range)
+{
+	static uint8_t present[65536];
+	uint64_t pages = range->size / CHOP_PAGE_SIZE;
+
+	return pages <= sizeof(present) &&
+	       !sys_call(__NR_mincore, range->address, range->size, (uint64_t)present, 0, 0, 0);
+}
+
+uint64_t compare_mapped(void)
+{
+	struct chop_event_parts parts;
+	const struct chop_event *event;
+	uint64_t differing = 0;
+
+	while ((event = peek_event(&parts)) && event->kind == CHOP_EVENT_MEMORY) {
+		take_event();
+		if (event->inputs == 1 && is_mapped(parts.inputs) &&
+		    chop_hash((const void *)parts.inputs->address, parts.inputs->size, 0) ==
+			    event->input_hash)
+			continue;
+		differing++;
+		say(STDOUT, "differs: %u KB at %x, in memory the region mapped itself",
+		    parts.inputs->size / 1024, parts.inputs->address);
+	}
+	return differing;
 }
 
 uint64_t missing_calls(void)

@@ -25,7 +25,7 @@ static void check_place(const struct chop_event *event, const struct chop_regs *
 	if (!arch_compare_regs(&got, want))
 		return;
 	say(STDOUT, "diverged at system call %u: other registers than when the original %s at %a",
-	    replay_position(), event->number ? "got a signal" : "left a handler", event->ip);
+	    replay_position() - 1, event->number ? "got a signal" : "left a handler", event->ip);
 	diverged();
 }
 
@@ -42,6 +42,12 @@ bool replay_fault(int signal, void *context)
 	struct chop_event_parts parts;
 	const struct chop_event *event = peek_event(&parts);
 
+	if (event && event->ip == pc && signal == SIGSEGV &&
+	    (event->kind == CHOP_EVENT_TSC || event->kind == CHOP_EVENT_CPUID) &&
+	    arch_replay_trapped(event, context)) {
+		take_event();
+		return true;
+	}
 	if (!event || event->kind != CHOP_EVENT_SIGNAL || event->ip != pc ||
 	    (event->flags & CHOP_EVENT_NEXT) || !same_signal(event, signal))
 		return false;

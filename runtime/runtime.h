@@ -23,7 +23,7 @@
 /* -- start.c ----------------------------------------------------------------------- */
 
 struct options {
-	bool quiet, friendly, cold, timed, help, show_output;
+	bool quiet, friendly, cold, timed, help, show_output, dispatch;
 	uint64_t iterations;
 	uint64_t timeout_ns; /* 0: no watchdog */
 };
@@ -123,6 +123,8 @@ void filter_calls(void);
 
 /* Check the log; exits when it is damaged. */
 void prepare_calls(void);
+/* After the last of our own: instructions that are in the log fault from now on. */
+void trap_instructions(void);
 /* Calls are in the log: without a filter they would be made for real. */
 bool has_calls(void);
 /* Begin the log again, and take away what its calls mapped. */
@@ -132,6 +134,8 @@ void rewind_calls(void);
  * when it is not the recorded one, which was said.
  */
 bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last);
+/* Compare memory that the region mapped: how many pieces differ (said). */
+uint64_t compare_mapped(void);
 /* Calls of the log that were not made (said), or 0. */
 uint64_t missing_calls(void);
 /* The next record, or NULL at the end; take_event() goes past it. */
@@ -190,6 +194,11 @@ bool same_text(const char *a, const char *b);
 void arch_check_cpu(void);
 /* After everything is mapped, before the region: permissions. */
 void arch_prepare(void);
+/* Have the region's rdtsc or cpuid fault; ours as well: there are no times then. */
+void arch_trap(bool tsc, bool cpuid);
+extern bool arch_tsc_traps;
+/* Give what a record of CHOP_EVENT_TSC or CHOP_EVENT_CPUID says; false: it is another one. */
+bool arch_replay_trapped(const struct chop_event *event, void *context);
 /* FS and GS, before each entry. */
 void arch_restore_bases(void);
 /* Load the entry registers, note the time, jump to target. */

@@ -107,6 +107,7 @@ void runtime_start(uint64_t *stack)
 	map_pages();
 	prepare_iterations();
 	arch_prepare();
+	trap_instructions();
 	start_watchdog();
 	filter_calls();
 	enter_region();

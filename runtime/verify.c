@@ -287,6 +287,7 @@ void verify(const struct chop_regs *got, uint8_t *xstate, size_t xstate_size)
 		    rt.header->reached_end);
 	bad += arch_compare_xstate(xstate, xstate_size);
 	bad += compare_pages();
+	bad += compare_mapped();
 	bad += missing_calls();
 	gap = compare_gaps();
 	damaged = damaged_image(&damaged_count);

@@ -189,6 +189,32 @@ void arch_set_state(void *context, const struct chop_regs *regs, const uint8_t *
 		set_components(image, room, xstate, size);
 }
 
+bool arch_replay_trapped(const struct chop_event *event, void *context)
+{
+	struct sigcontext *state = &((struct ucontext *)context)->uc_mcontext;
+	const uint8_t *code = (const uint8_t *)state->rip;
+
+	if (event->kind == CHOP_EVENT_CPUID) {
+		if (code[0] != 0x0f || code[1] != 0xa2 || (uint32_t)state->rax != event->args[0] ||
+		    (uint32_t)state->rcx != event->args[1])
+			return false;
+		state->rax = event->args[2];
+		state->rbx = event->args[3];
+		state->rcx = event->args[4];
+		state->rdx = event->args[5];
+		state->rip += 2;
+		return true;
+	}
+	if (code[0] != 0x0f || (code[1] != 0x31 && code[1] != 0x01))
+		return false;
+	state->rax = (uint32_t)event->result;
+	state->rdx = (uint64_t)event->result >> 32;
+	if (code[1] == 0x01) /* rdtscp */
+		state->rcx = event->args[0];
+	state->rip += code[1] == 0x01 ? 3 : 2;
+	return true;
+}
+
 struct comparison {
 	uint32_t offset; /* in struct chop_regs */
 	char name[12];

@@ -4,6 +4,7 @@
 
 #include <asm/prctl.h>
 #include <asm/unistd.h>
+#include <linux/prctl.h>
 
 #ifndef ARCH_REQ_XCOMP_PERM
 #define ARCH_REQ_XCOMP_PERM 0x1023 /* 5.16 */
@@ -146,6 +147,16 @@ void arch_prepare(void)
 	}
 }
 
+void arch_trap(bool tsc, bool cpuid_too)
+{
+	if (tsc && sys_call(__NR_prctl, PR_SET_TSC, PR_TSC_SIGSEGV, 0, 0, 0, 0))
+		die(CHOP_MISSING, "the kernel cannot trap rdtsc, whose results were recorded");
+	arch_tsc_traps = tsc;
+	if (cpuid_too && sys_call(__NR_arch_prctl, ARCH_SET_CPUID, 0, 0, 0, 0, 0))
+		die(CHOP_MISSING,
+		    "this processor cannot trap cpuid, whose results were recorded in the region");
+}
+
 /* wrfsbase is not to be had everywhere: valgrind stops at it. */
 static bool bases_by_instruction(void)
 {
@@ -200,6 +211,8 @@ uint64_t arch_time(void)
 {
 	uint32_t low, high;
 
+	if (arch_tsc_traps)
+		return 0;
 	__asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) : : "memory");
 	return (uint64_t)high << 32 | low;
 }

@@ -62,12 +62,16 @@ no_memory:
 stack_top:
 	.globl arch_time_begin, arch_time_end
 	.hidden arch_time_begin, arch_time_end
+	.globl arch_tsc_traps
+	.hidden arch_tsc_traps
 arch_time_begin:
 	.quad 0
 arch_time_end:
 	.quad 0
 target:
 	.quad 0
+arch_tsc_traps:
+	.byte 0
 
 	.text
 /*
@@ -84,11 +88,14 @@ arch_load:
 	movl %edx, %eax
 	shrq $32, %rdx
 	xrstor64 (%rsi)
+	cmpb $0, arch_tsc_traps(%rip)
+	jne 1f
 	lfence
 	rdtsc
 	shlq $32, %rdx
 	orq %rdx, %rax
 	movq %rax, arch_time_begin(%rip)
+1:
 	movq ENTRY(0)(%rip), %r15
 	movq ENTRY(1)(%rip), %r14
 	movq ENTRY(2)(%rip), %r13
@@ -119,12 +126,15 @@ arch_load:
 	.hidden arch_signal_entry
 	.type arch_signal_entry, @function
 arch_signal_entry:
+	cmpb $0, arch_tsc_traps(%rip)
+	jne 1f
 	movq %rdx, %rcx
 	rdtsc
 	shlq $32, %rdx
 	orq %rdx, %rax
 	movq %rax, arch_time_end(%rip)
 	movq %rcx, %rdx
+1:
 	pushfq
 	andq $~0x40000, (%rsp)
 	popfq

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <chop/arch.h>
+#include <chop/syslog.h>
 #include <chop/xstate.h>
 
 /* -- general registers: src/arch/x86_64/regs.c ------------------------------------- */
@@ -147,6 +148,21 @@ int arch_signal_frame(uint64_t address, arch_read_fn *read, void *context,
 bool arch_in_call(const struct chop_regs *regs);
 /* Registers of that stop as the handler's frame has them: a call may be made again. */
 void arch_set_interrupted(struct chop_regs *regs, const struct arch_signal_frame *frame);
+
+/* -- instructions made to fault: src/arch/x86_64/trapped.c ----------------------------- */
+
+enum arch_trapped {
+	ARCH_TRAPPED_NONE,
+	ARCH_TRAPPED_TSC,     /* the time-stamp counter */
+	ARCH_TRAPPED_TSC_AUX, /* the same and the processor's number */
+	ARCH_TRAPPED_CPUID,   /* what the processor can do */
+};
+enum arch_trapped arch_trapped_instruction(const uint8_t *code, size_t size);
+/* Execute it here for somebody with these registers: kind, ip, arguments, result of a record. */
+void arch_do_trapped(enum arch_trapped what, struct chop_regs *regs, struct chop_event *event);
+/* Calls that make a thread's own fault (SIGSEGV with SI_KERNEL), or not any more. */
+struct arch_entry arch_trap_tsc(bool on);
+struct arch_entry arch_trap_cpuid(bool on);
 
 /* -- vdso: src/arch/x86_64/vdso.c ---------------------------------------------------- */
 

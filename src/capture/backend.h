@@ -36,6 +36,9 @@ struct backend_ops {
 	 */
 	int (*snapshot)(struct backend *backend);
 	int (*changes)(struct backend *backend, backend_change_fn *change, void *context);
+	/* Give every page of [start, end) that is present now, from memory mapped since. */
+	int (*present)(struct backend *backend, uint64_t start, uint64_t end,
+		       backend_change_fn *page, void *context);
 	/*
 	 * The owner is about to change what is mapped in [start, end): have its true memory
 	 * there; with `moves` its contents will go to another address, and are recorded now.

@@ -80,6 +80,17 @@ static int rewind_call(struct passage *run, const struct chop_regs *entry)
 	return thread_set_regs(run->owner, &regs);
 }
 
+/* A thread that it starts must not inherit them: the call is made again without. */
+static int without_traps(struct passage *run, const struct chop_regs *regs)
+{
+	int error = rewind_call(run, regs) ? -ESRCH : 0;
+
+	if (error)
+		return gone(run);
+	error = passage_trap_end(run);
+	return error ? error : resume(run);
+}
+
 /*
  * At the entry of a call. When the region ends in it or cannot be recorded because of it,
  * the thread is left as if it had not made it yet, and *ended is set for an end.
@@ -101,6 +112,8 @@ static int on_call_entry(struct passage *run, bool *ended)
 	/* The program must not see, or lose, the CPU we keep it on. */
 	if (call.number == SYS_sched_getaffinity || call.number == SYS_sched_setaffinity)
 		pin_end(&run->pin);
+	if (run->trapping && (call.number == SYS_clone || call.number == SYS_clone3))
+		return without_traps(run, &regs);
 	error = recorder_enter(&run->recorder, &regs);
 	run->called_vdso |= run->recorder.ip >= run->region->vdso.start &&
 			    run->recorder.ip < run->region->vdso.end;
@@ -134,6 +147,10 @@ static int on_call_exit(struct passage *run)
 	if (error)
 		return error;
 	/* After a handler the program gets a call further before the next one, or it never would. */
+	if (call.number == SYS_clone || call.number == SYS_clone3)
+		error = passage_trap_begin(run);
+	if (error)
+		return error;
 	if (returned ? passage_close_mask(run) : passage_settle_mask(run, call.result))
 		return gone(run);
 	return resume(run);

@@ -38,6 +38,7 @@ struct passage {
 	bool again;    /* the next call is the cancelled one */
 	bool released; /* other threads ran in between */
 	bool time_up;
+	bool trapping; /* instructions that are recorded fault */
 };
 
 /* -ESRCH comes without a message: the thread is gone. Any error, with its message. */
@@ -54,6 +55,15 @@ int passage_on_time(struct passage *run, bool *ended);
  * (-errno with a message).
  */
 int passage_run(struct passage *run);
+
+/* -- passage_trap.c ------------------------------------------------------------------------- */
+
+/* Have rdtsc and cpuid fault, as the region wants; 0 or -errno with a message. */
+int passage_trap_begin(struct passage *run);
+/* The owner is at a stop where it can make calls. */
+int passage_trap_end(struct passage *run);
+/* The signal the owner is about to get is one of those; recorded, it only has to go on. */
+bool passage_trapped(struct passage *run);
 
 /* -- passage_signal.c ----------------------------------------------------------------------- */
 

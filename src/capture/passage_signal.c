@@ -204,6 +204,8 @@ int passage_signal(struct passage *run)
 	bool in_call;
 	int error;
 
+	if (passage_trapped(run))
+		return thread_resume(run->owner, RUN_CALLS, 0) ? passage_alive(-ESRCH) : 0;
 	if (read_sets(run->owner, &sets) || thread_get_regs(run->owner, &at))
 		return passage_alive(-ESRCH);
 	if (!(sets.caught & bit) && (sets.ignored | SIGNALS_HARMLESS) & bit)

@@ -289,13 +289,18 @@ int recorder_wait(struct recorder *recorder)
 
 /* -- exit --------------------------------------------------------------------------------- */
 
+static void add_fresh(struct recorder *recorder, uint64_t start, uint64_t size)
+{
+	*vec_push(&recorder->fresh) = start;
+	*vec_push(&recorder->fresh) = start + size;
+}
+
 static int record_mapping(struct recorder *recorder)
 {
 	const uint64_t *args = recorder->call.args;
 	uint64_t size = page_up(args[1]);
 
-	*vec_push(&recorder->fresh) = (uint64_t)recorder->call.result;
-	*vec_push(&recorder->fresh) = (uint64_t)recorder->call.result + size;
+	add_fresh(recorder, (uint64_t)recorder->call.result, size);
 	if (args[3] & MAP_ANONYMOUS)
 		return 0;
 	if (size > MAPPED_FILE_MAX)
@@ -329,6 +334,8 @@ static void record_heap(struct recorder *recorder)
 
 	event->extra[0] = recorder->heap_end ? recorder->heap_end : end;
 	event->extra[1] = end;
+	if (end > event->extra[0])
+		add_fresh(recorder, event->extra[0], end - event->extra[0]);
 	recorder->heap_end = end;
 }
 
@@ -392,8 +399,12 @@ static int record_execution(struct recorder *recorder)
 	case SYS_brk:
 		record_heap(recorder);
 		return 0;
-	case SYS_madvise:
 	case SYS_mremap:
+		add_fresh(recorder, (uint64_t)recorder->call.result,
+			  page_up(recorder->call.args[2]));
+		record_entry_memory(recorder);
+		return 0;
+	case SYS_madvise:
 		record_entry_memory(recorder);
 		return 0;
 	default:

@@ -58,6 +58,11 @@ int recorder_read(void *context, uint64_t address, void *data, size_t size);
 /* The bytes that changed since recorder_wait count as written by the record being built. */
 int recorder_compare(struct recorder *recorder);
 
+/* -- record_memory.c ------------------------------------------------------------------------ */
+
+/* At the end: record what memory mapped by the region holds. 0 or -errno with a message. */
+int recorder_memory(struct recorder *recorder);
+
 /* -- record_signal.c: handlers ------------------------------------------------------------ */
 
 /*

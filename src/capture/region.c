@@ -201,7 +201,8 @@ static int enter(struct passage *run)
 		backend->ops->make_present(backend, run->capture->rseq_address);
 	if (run->region->watch_begins)
 		watch_begins(run);
-	return run->region->active_ns ? 0 : passage_set_ends(run);
+	error = run->region->active_ns ? 0 : passage_set_ends(run);
+	return error ? error : passage_trap_begin(run);
 }
 
 /* -- after --------------------------------------------------------------------------------- */
@@ -248,7 +249,11 @@ static int leave(struct passage *run, int error)
 	struct backend *backend = run->region->backend;
 	int end_error = 0;
 
+	if (run->armed && !run->owner->exiting)
+		passage_trap_end(run);
 	vec_release(&run->owed);
+	if (!error)
+		error = recorder_memory(&run->recorder);
 	recorder_finish(&run->recorder);
 	if (!error)
 		error = read_end(run);

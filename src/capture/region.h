@@ -14,9 +14,10 @@ struct region {
 	struct backend *backend; /* owned */
 	struct vdso vdso;
 	enum end_kind end_kind;
-	struct u64vec ends; /* run-time addresses; unless END_AT_RETURN */
-	bool interpose;	    /* output is kept until it has ended (interpose.h) */
-	int interrupted;    /* a signal came for us while it ran, and was acknowledged */
+	struct u64vec ends;	       /* run-time addresses; unless END_AT_RETURN */
+	bool record_tsc, record_cpuid; /* what rdtsc and cpuid give is recorded */
+	bool interpose;		       /* output is kept until it has ended (interpose.h) */
+	int interrupted;	       /* a signal came for us while it ran, and was acknowledged */
 	/*
 	 * Time it lasts, ns; 0: up to an end. With ends it goes on from there to the first of
 	 * them, without it ends at whatever instruction that is. With END_AT_STATE.

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "capture/hints.h"
 #include "capture/session_state.h"
 #include "tracee/breakpoint.h"
 #include "tracee/interrupt.h"
@@ -42,6 +43,8 @@ static int begin_image(struct session *session, struct thread *thread)
 	tallies_release(&session->tallies);
 	if (!session->options->count_only)
 		error = region_open(&session->region, &session->tracee, thread, session->ops);
+	session->region.record_tsc = session->options->record_tsc;
+	session->region.record_cpuid = session->options->record_cpuid;
 	session->region.interpose = session->options->interpose != NULL;
 	return error ? error : begins_look(session, thread);
 }
@@ -128,6 +131,7 @@ int session_capture(struct session *session, struct thread *thread, uint64_t inv
 		error = 0;
 	} else {
 		outcome_tell(session);
+		hints_warn(&capture, session->options->record_tsc);
 		session->result->captured++;
 		error = session->options->captured(session->options->context, &capture);
 	}

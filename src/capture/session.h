@@ -49,14 +49,15 @@ struct session_options {
 	struct u64vec begin_counts, end_counts;
 	/* ns: without begins, wait `interval`, trace `active`, and again; else trace that long */
 	uint64_t interval, active;
-	struct index_ranges indices; /* empty: all invocations; borrowed */
-	double probability;	     /* capture each with this one, in place of indices; or 0 */
-	uint64_t seed;		     /* of that choice */
-	uint64_t max_traces;	     /* 0: no limit */
-	bool count_only;	     /* capture nothing */
-	bool lazy;		     /* leave LD_BIND_NOW alone */
-	const char *backend;	     /* NULL: the best there is */
-	const char *interpose;	     /* path of libchop-interpose.so, or NULL */
+	struct index_ranges indices;   /* empty: all invocations; borrowed */
+	double probability;	       /* capture each with this one, in place of indices; or 0 */
+	uint64_t seed;		       /* of that choice */
+	uint64_t max_traces;	       /* 0: no limit */
+	bool count_only;	       /* capture nothing */
+	bool record_tsc, record_cpuid; /* what rdtsc and cpuid give in regions */
+	bool lazy;		       /* leave LD_BIND_NOW alone */
+	const char *backend;	       /* NULL: the best there is */
+	const char *interpose;	       /* path of libchop-interpose.so, or NULL */
 	/* The program is there and has not run yet; an error ends it. May be NULL. */
 	int (*started)(void *context, pid_t pid);
 	/*

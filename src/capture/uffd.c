@@ -486,6 +486,7 @@ const struct backend_ops uffd_backend = {
 	.make_present = uffd_make_present,
 	.snapshot = uffd_snapshot,
 	.changes = uffd_changes,
+	.present = uffd_present,
 	.release = uffd_release,
 	.settle = uffd_settle,
 	.end = uffd_end,

@@ -115,6 +115,8 @@ void uffd_shared_release(struct shared_pages *shared);
 /* -- uffd_snapshot.c: what changed since a moment of the region -- */
 int uffd_snapshot(struct backend *backend);
 int uffd_changes(struct backend *backend, backend_change_fn *change, void *context);
+int uffd_present(struct backend *backend, uint64_t start, uint64_t end, backend_change_fn *page,
+		 void *context);
 void uffd_forget_copies(struct page_copies *copies);
 
 /* -- uffd_release.c: the region changes its address space -- */

@@ -185,3 +185,28 @@ int uffd_changes(struct backend *backend, backend_change_fn *change, void *conte
 	uffd_forget_copies(&uffd->copies);
 	return error;
 }
+
+/* -- at the end ---------------------------------------------------------------------------- */
+
+static int give_page(struct uffd *uffd, struct uffd_range *range, uint64_t page,
+		     uint64_t categories)
+{
+	uint8_t content[CHOP_PAGE_SIZE];
+
+	(void)range;
+	(void)categories;
+	if (memory_read(uffd->base.tracee, page, content, sizeof(content)))
+		return 0;
+	return uffd->copies.change(uffd->copies.context, page, content, sizeof(content));
+}
+
+int uffd_present(struct backend *backend, uint64_t start, uint64_t end, backend_change_fn *page,
+		 void *context)
+{
+	struct uffd *uffd = (struct uffd *)backend;
+	struct uffd_range piece = { .kind = RANGE_COPIED, .start = start, .end = end };
+
+	uffd->copies.change = page;
+	uffd->copies.context = context;
+	return uffd_each_page(uffd, &piece, give_page);
+}

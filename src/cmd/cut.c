@@ -23,7 +23,7 @@
 struct options {
 	const char *output, *module, *backend;
 	uint64_t invocation;
-	bool lazy;
+	bool lazy, record_tsc, record_cpuid;
 };
 
 static const struct opt table[] = {
@@ -36,6 +36,10 @@ static const struct opt table[] = {
 		 "loaded later (default: the first that does)"),
 	OPT_TEXT(0, "backend", struct options, backend, "NAME",
 		 "how to catch pages: uffd (default: the best there is)"),
+	OPT_FLAG(0, "record-tsc", struct options, record_tsc,
+		 "record what rdtsc and rdtscp give, for replays"),
+	OPT_FLAG(0, "record-cpuid", struct options, record_cpuid,
+		 "record what cpuid gives, for replays elsewhere"),
 	OPT_FLAG(0, "lazy", struct options, lazy, "do not set LD_BIND_NOW for the program"),
 	OPT_END,
 };
@@ -203,6 +207,8 @@ static int run(const struct options *options, const struct strvec *words, const 
 		.indices = { .items = &range, .length = 1, .capacity = 1 },
 		.max_traces = 1,
 		.lazy = options->lazy,
+		.record_tsc = options->record_tsc,
+		.record_cpuid = options->record_cpuid,
 		.backend = options->backend,
 		.captured = store,
 		.released = released,

@@ -65,6 +65,10 @@ static const struct opt table[] = {
 	OPT_FLAG(0, "interpose", struct trace_options, interpose,
 		 "keep output until the region has ended, and answer for\n"
 		 "allocations and the time without system calls"),
+	OPT_FLAG(0, "record-tsc", struct trace_options, record_tsc,
+		 "record what rdtsc and rdtscp give, for replays"),
+	OPT_FLAG(0, "record-cpuid", struct trace_options, record_cpuid,
+		 "record what cpuid gives, for replays elsewhere"),
 	OPT_FLAG(0, "lazy", struct trace_options, lazy, "do not set LD_BIND_NOW for the program"),
 	OPT_HEADING("Accepted for scripts, without effect"),
 	OPT_NUMBER(0, "group", struct trace_options, group, "N", ""),
@@ -202,6 +206,8 @@ int trace_read_options(struct trace_options *options, const struct strvec *rest,
 	session->probability = options->probability;
 	session->count_only = !options->trace;
 	session->lazy = options->lazy;
+	session->record_tsc = options->record_tsc;
+	session->record_cpuid = options->record_cpuid;
 	session->backend = options->backend;
 	if (!error && options->interpose)
 		error = cmd_library("libchop-interpose.so", &options->library);

@@ -183,8 +183,8 @@ enum engine_result region_system_call(void *context, struct chop_regs *regs)
 		return diverged(region, "the original made no more calls", number);
 	if (event->kind != CHOP_EVENT_CALL)
 		return diverged(region,
-				"the original was interrupted by a signal here, which chop "
-				"mem cannot replay",
+				"the original got a signal here, or its rdtsc or cpuid was "
+				"recorded: chop mem cannot replay that",
 				number);
 	if ((uint32_t)event->number != number || event->ip != regs->rip - 2)
 		return diverged(region, "the original made another call", number);

@@ -96,16 +96,14 @@ static void find_starts(struct starts *starts, const struct u64vec *code_pages)
 	}
 }
 
-void features_find(struct builder *b)
+void snippet_scan(const struct capture *capture, struct arch_isa *isa)
 {
-	const struct capture *capture = b->capture;
 	const struct arch_code code = { .page = page_of,
 					.is_code = is_code,
 					.context = (void *)(uintptr_t)capture,
 					.cpu = capture->cpu };
 	struct starts starts = { .capture = capture };
 	struct u64vec pages = { 0 };
-	struct arch_isa isa;
 
 	for (size_t i = 0; i < capture->pages.length; i++) {
 		const struct capture_page *page = &capture->pages.items[i];
@@ -115,9 +113,16 @@ void features_find(struct builder *b)
 	}
 	find_starts(&starts, &pages);
 	arch_isa_scan(&code, starts.addresses.items, starts.addresses.length, pages.items,
-		      pages.length, &isa);
+		      pages.length, isa);
 	vec_release(&starts.addresses);
 	vec_release(&pages);
+}
+
+void features_find(struct builder *b)
+{
+	struct arch_isa isa;
+
+	snippet_scan(b->capture, &isa);
 	b->header.xcr0_needed |= isa.xcr0;
 	b->header.flags |= isa.saves_xstate ? SNIPPET_SAME_XCR0 : 0;
 	add_features(b, &isa);

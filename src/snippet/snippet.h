@@ -12,6 +12,7 @@
 #include <chop/snippet.h>
 #include <chop/status.h>
 
+#include "arch/arch.h"
 #include "base/buf.h"
 #include "store/capture.h"
 
@@ -38,6 +39,9 @@ int snippet_write(const struct capture *capture, const struct snippet_options *o
 /* The same to a file that appears, executable, only when it is complete. */
 int snippet_create(const struct capture *capture, const struct snippet_options *options,
 		   const char *path, struct snippet_facts *facts);
+
+/* What the captured code needs of a processor, and what in it cannot be reproduced. */
+void snippet_scan(const struct capture *capture, struct arch_isa *isa);
 
 /* The same to memory: a descriptor to run it by (and to close), or -errno. In run.c. */
 int snippet_in_memory(const struct capture *capture, const struct snippet_options *options,

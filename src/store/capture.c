@@ -140,7 +140,7 @@ bool capture_ends_in_call(const struct capture *capture)
 
 	while ((event = chop_event_next((const uint8_t *)buf_text(&calls->payload),
 					calls->payload.length, &offset, &parts)))
-		last = event;
+		last = event->kind == CHOP_EVENT_MEMORY ? last : event;
 	return last && last->flags & CHOP_EVENT_LAST;
 }
 

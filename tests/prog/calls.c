@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Regions that make system calls, one function each, called CALLS_TIMES times (3). The
- * argument names the function: files, pipes, clock, memory, ioctls, wait, output, exits.
+ * argument names the function.
  * Each returns a checksum that is printed at the end.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -25,6 +26,7 @@
 #include <sys/syscall.h>
 #include <linux/fs.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #define REGION __attribute__((noinline, used))
 
@@ -93,6 +95,27 @@ REGION void pipes(void)
 	}
 }
 
+REGION void polls(void)
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u64 = 77 }, got[4];
+	struct timeval no_time = { 0 };
+	fd_set set;
+	int pair[2], many = epoll_create1(0);
+
+	if (pipe(pair) || epoll_ctl(many, EPOLL_CTL_ADD, pair[0], &event))
+		return;
+	sum += (unsigned long)epoll_wait(many, got, 4, 0);
+	sum += (unsigned long)write(pair[1], "ready", 5);
+	sum += (unsigned long)epoll_wait(many, got, 4, -1) + got[0].data.u64;
+	FD_ZERO(&set);
+	FD_SET(pair[0], &set);
+	sum += (unsigned long)select(pair[0] + 1, &set, NULL, NULL, &no_time);
+	sum += (unsigned long)FD_ISSET(pair[0], &set);
+	close(many);
+	close(pair[0]);
+	close(pair[1]);
+}
+
 REGION void clocks(void)
 {
 	struct timespec time_now;
@@ -107,6 +130,30 @@ REGION void clocks(void)
 	sum += (unsigned long)getpid();
 	if (getrandom(buffer, 32, 0) == 32)
 		add(buffer, 32);
+}
+
+static void *tick(void *out)
+{
+	*(unsigned long long *)out = __rdtsc();
+	return NULL;
+}
+
+/* Instructions that are recorded on request; a thread must not inherit that. */
+REGION void ticks(void)
+{
+	unsigned int a, b, c, d, cpu;
+	unsigned long long there;
+	pthread_t thread;
+
+	sum += __rdtsc();
+	sum += __rdtscp(&cpu) + cpu;
+	for (unsigned int leaf = 0; leaf < 8; leaf++) {
+		__cpuid_count(leaf, 0, a, b, c, d);
+		sum = sum * 31 + a + b + c + d;
+	}
+	pthread_create(&thread, NULL, tick, &there);
+	pthread_join(thread, NULL);
+	sum += there + __rdtsc();
 }
 
 REGION void memory(void)
@@ -264,6 +311,7 @@ static const struct {
 } functions[] = {
 	{ "files", files },   { "directory", directory }, { "pipes", pipes },
 	{ "clocks", clocks }, { "memory", memory },	  { "ioctls", ioctls },
+	{ "polls", polls },   { "ticks", ticks },
 	{ "remaps", remaps }, { "wait", wait },     { "output", output },	  { "exits", exits },   { "threads", threads },
 };
 

@@ -5,19 +5,24 @@
 . "$(dirname "$0")/../lib.sh"
 need_facility ptrace userfaultfd userfaultfd-async pagemap-scan seccomp
 
-for name in files directory pipes clocks memory remaps ioctls wait threads output exits; do
-	invocation=1
+for name in files directory pipes polls clocks ticks memory remaps ioctls wait threads output exits; do
+	invocation=1 options=
 	[ $name = exits ] && invocation=0
+	if [ $name = ticks ]; then
+		options=-record-tsc
+		grep -qw cpuid_fault /proc/cpuinfo && options+=' -record-cpuid'
+	fi
 	"$PROG/calls" $name >alone.out 2>alone.err
 	alone=$?
-	expect_status 0 chop trace -function $name -module calls -indices $invocation -trace-dir $name \
-		-- "$PROG/calls" $name
+	# shellcheck disable=SC2086
+	expect_status 0 chop trace $options -function $name -module calls -indices $invocation \
+		-trace-dir $name -- "$PROG/calls" $name
 	cmp -s "$OUT" alone.out || fail "$name: the program's output is not the same"
 	expect_status 0 chop snippet -q $name -o $name.snippet
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		expect_status 0 ./$name.snippet
-		expect_match "^equal: $name invocation $invocation,"
+	for run in $(seq 50); do
+		./$name.snippet >"$OUT" 2>&1 || fail "$name, run $run: $(cat "$OUT")"
 	done
+	expect_match "^equal: $name invocation $invocation,"
 	if [ $name = remaps ]; then
 		# What it takes away is gone for another iteration.
 		expect_status 5 ./$name.snippet --iterations 20
@@ -34,6 +39,11 @@ expect_output 'equal: output invocation 1, registers and '"$(sed -n 's/.*registe
 expect_status 0 ./output.snippet --show-output --quiet
 expect_output 'printed 10'
 expect_errors 'to stderr'
+
+# The other way to catch calls.
+expect_status 0 ./files.snippet --user-dispatch
+expect_match '^equal: files '
+expect_status 0 ./clocks.snippet --user-dispatch --iterations 5
 
 # From another directory, by a user without rights, with an empty environment.
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
@@ -56,10 +66,10 @@ if command -v strace >/dev/null; then
 fi
 
 # A log with another byte, without a record, cut short.
-edit() { # PYTHON
-	python3 - "$1" <<'PYTHON'
+edit() { # WHAT NAME
+	python3 - "$1" "$2" <<'PYTHON'
 import struct, sys
-data = bytearray(open("files/0.sys", "rb").read())
+data = bytearray(open(sys.argv[2] + "/0.sys", "rb").read())
 records, at = [], 40
 while at < len(data):
     size = struct.unpack_from("<I", data, at)[0]
@@ -74,6 +84,16 @@ elif what == "last":
     del records[-1]
 elif what == "input":
     records[0][16 + 48 + 8 + 8] ^= 1
+elif what == "memory": # the hash of what the region mapped
+    assert records[-1][4] == 5
+    records[-1][16 + 48 + 8 + 8] ^= 1
+elif what == "signal": # a register where the first handler was entered: rbx
+    record = next(r for r in records if r[4] == 2)
+    inputs, writes = struct.unpack_from("<II", record, 88)
+    at = 112 + 16 * inputs
+    for _ in range(writes):
+        at += 16 + (struct.unpack_from("<Q", record, at + 8)[0] + 7) // 8 * 8
+    record[at + 5 * 8] ^= 1
 body = b"".join(records)
 header = struct.pack("<8sIIQQQ", b"CHOPSYS\0", 1, 0, len(records), len(body), 0)
 open("body", "wb").write(body)
@@ -117,9 +137,9 @@ def xxh64(d):
 print("%016x" % xxh64(open(sys.argv[1], "rb").read()))
 PYTHON
 }
-rebuild() { # WHAT: a trace directory whose log was edited, with checksums that fit
-	rm -rf edited && cp -r files edited
-	edit "$1"
+rebuild() { # WHAT [NAME]: a trace directory whose log was edited, with checksums that fit
+	rm -rf edited edited.snippet && cp -r "${2:-files}" edited
+	edit "$1" "${2:-files}"
 	python3 -c "
 import struct, sys
 open('edited/0.sys', 'wb').write(open('header', 'rb').read()[:32] +
@@ -133,22 +153,25 @@ json.dump(index, open('edited/trace.json', 'w'))" "$(hash_of edited/0.sys)"
 }
 rebuild same
 expect_status 0 ./edited.snippet
-rm edited.snippet
 rebuild argument
 expect_status 3 ./edited.snippet
 expect_match '^diverged at system call 2 .*: argument 1 is '
-rm edited.snippet
 rebuild missing
 expect_status 3 ./edited.snippet
 expect_match '^diverged at system call 1: expected '
-rm edited.snippet
 rebuild last
 expect_status 3 ./edited.snippet
 expect_match '^diverged at system call [0-9]*: expected no more, got '
-rm edited.snippet
 rebuild input
 expect_status 3 ./edited.snippet
 expect_match '^diverged at system call 0 .openat .*: it reads other bytes'
+rebuild memory memory
+expect_status 1 ./edited.snippet
+expect_match '^differs: [0-9]+ KB at 0x[0-9a-f]+, in memory the region mapped itself$'
+expect_status 0 chop trace -q -function segv -indices 0 -trace-dir segv -- "$PROG/call_signals" segv
+rebuild signal segv
+expect_status 3 ./edited.snippet
+expect_match '^diverged at system call 1: other registers than when the original got a signal at .*segv'
 truncate -s -8 files/0.sys
 expect_status 2 chop snippet files -o cut.snippet
 expect_one_error '0\.sys'

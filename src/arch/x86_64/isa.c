@@ -266,6 +266,7 @@ static const char *irreproducible(ZydisMnemonic mnemonic)
 	case ZYDIS_MNEMONIC_RDPID:
 	case ZYDIS_MNEMONIC_CPUID:
 	case ZYDIS_MNEMONIC_XBEGIN:
+	case ZYDIS_MNEMONIC_XGETBV:
 	case ZYDIS_MNEMONIC_UMWAIT:
 	case ZYDIS_MNEMONIC_TPAUSE:
 		return ZydisMnemonicGetString(mnemonic);

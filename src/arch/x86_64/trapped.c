@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Instructions that ask the processor something and can be made to fault instead: rdtsc and
+ * rdtscp (prctl PR_SET_TSC), cpuid (arch_prctl ARCH_SET_CPUID; Intel SDM vol. 3, CPUID
+ * faulting). Encodings: Intel SDM vol. 2.
+ */
+#include "arch/arch.h"
+
+#include <asm/prctl.h>
+#include <cpuid.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#ifndef ARCH_SET_CPUID
+#define ARCH_GET_CPUID 0x1011
+#define ARCH_SET_CPUID 0x1012
+#endif
+
+enum arch_trapped arch_trapped_instruction(const uint8_t *code, size_t size)
+{
+	if (size >= 2 && code[0] == 0x0f && code[1] == 0x31)
+		return ARCH_TRAPPED_TSC;
+	if (size >= 3 && code[0] == 0x0f && code[1] == 0x01 && code[2] == 0xf9)
+		return ARCH_TRAPPED_TSC_AUX;
+	if (size >= 2 && code[0] == 0x0f && code[1] == 0xa2)
+		return ARCH_TRAPPED_CPUID;
+	return ARCH_TRAPPED_NONE;
+}
+
+static void do_cpuid(struct chop_regs *regs, struct chop_event *event)
+{
+	uint32_t a, b, c, d;
+
+	event->kind = CHOP_EVENT_CPUID;
+	event->args[0] = (uint32_t)regs->rax;
+	event->args[1] = (uint32_t)regs->rcx;
+	__cpuid_count((uint32_t)regs->rax, (uint32_t)regs->rcx, a, b, c, d);
+	event->args[2] = regs->rax = a;
+	event->args[3] = regs->rbx = b;
+	event->args[4] = regs->rcx = c;
+	event->args[5] = regs->rdx = d;
+	regs->rip += 2;
+}
+
+static void do_tsc(struct chop_regs *regs, struct chop_event *event, bool with_aux)
+{
+	uint32_t low, high, aux = 0;
+
+	event->kind = CHOP_EVENT_TSC;
+	if (with_aux)
+		__asm__ volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(aux));
+	else
+		__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	event->result = (int64_t)((uint64_t)high << 32 | low);
+	event->args[0] = aux;
+	regs->rax = low;
+	regs->rdx = high;
+	if (with_aux)
+		regs->rcx = aux;
+	regs->rip += with_aux ? 3 : 2;
+}
+
+void arch_do_trapped(enum arch_trapped what, struct chop_regs *regs, struct chop_event *event)
+{
+	memset(event, 0, sizeof(*event));
+	event->ip = regs->rip;
+	if (what == ARCH_TRAPPED_CPUID)
+		do_cpuid(regs, event);
+	else
+		do_tsc(regs, event, what == ARCH_TRAPPED_TSC_AUX);
+}
+
+struct arch_entry arch_trap_tsc(bool on)
+{
+	return (struct arch_entry){
+		.number = SYS_prctl,
+		.args = { PR_SET_TSC, on ? PR_TSC_SIGSEGV : PR_TSC_ENABLE },
+	};
+}
+
+struct arch_entry arch_trap_cpuid(bool on)
+{
+	return (struct arch_entry){
+		.number = SYS_arch_prctl,
+		.args = { ARCH_SET_CPUID, !on },
+	};
+}
