@@ -11,7 +11,6 @@
 #include <stdint.h>
 
 #include <chop/arch.h>
-#include <chop/syslog.h>
 #include <chop/xstate.h>
 
 /* -- general registers: src/arch/x86_64/regs.c ------------------------------------- */
@@ -158,6 +157,8 @@ enum arch_trapped {
 	ARCH_TRAPPED_CPUID,   /* what the processor can do */
 };
 enum arch_trapped arch_trapped_instruction(const uint8_t *code, size_t size);
+/* A record of chop/syslog.h. */
+struct chop_event;
 /* Execute it here for somebody with these registers: kind, ip, arguments, result of a record. */
 void arch_do_trapped(enum arch_trapped what, struct chop_regs *regs, struct chop_event *event);
 /* Calls that make a thread's own fault (SIGSEGV with SI_KERNEL), or not any more. */

@@ -12,6 +12,8 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
+#include <chop/syslog.h>
+
 #ifndef ARCH_SET_CPUID
 #define ARCH_GET_CPUID 0x1011
 #define ARCH_SET_CPUID 0x1012
