@@ -143,16 +143,20 @@ static int on_begin(struct session *session, struct thread *thread, uint64_t add
 {
 	uint64_t invocation;
 	bool begins = begins_hit(session, address, &invocation);
+	int error;
 
 	session->result->reached = begins_reached(session);
 	begins_skip(session, thread);
 	if (!begins)
 		return 0;
 	progress_show("invocation %" PRIu64, invocation);
-	if (!session_wants(session, invocation))
+	if (!session_wants(session, invocation) || interrupt_now() < session->rest_until)
 		return 0;
 	*resumed = true;
-	return session_capture(session, thread, invocation);
+	error = session_capture(session, thread, invocation);
+	if (session->options->interval)
+		session->rest_until = interrupt_now() + session->options->interval;
+	return error;
 }
 
 /* -- events -------------------------------------------------------------------------------- */
@@ -258,6 +262,8 @@ static int prepare(struct session *session, struct thread *thread)
 		error = begin_image(session, thread);
 	if (!error && session_is_timed(session))
 		window_schedule(session);
+	else if (options->interval)
+		session->rest_until = interrupt_now() + options->interval;
 	return error;
 }
 

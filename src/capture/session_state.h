@@ -20,6 +20,7 @@ struct session {
 	uint64_t watched_return; /* of an IFUNC's resolver */
 	uint64_t stopped;	 /* begins reached that neither jumps nor places have counted */
 	uint64_t windows;	 /* of time, begun */
+	uint64_t rest_until;	 /* time of -interval with begins: none is captured before */
 	uint64_t inside;	 /* wanted begins met inside a captured invocation */
 	bool awaited;		 /* a thread was asked to stop for a window */
 	bool told;		 /* why begins are not counted by jumps */

@@ -130,7 +130,9 @@ static int places_of_tracee(struct tracee *tracee, const char *path, struct plac
 
 static int start(const char *path, struct place_vec *places)
 {
-	char *argv[] = { (char *)(uintptr_t)path, NULL };
+	/* A file of this directory, which PATH need not have. */
+	cleanup_free char *file = xasprintf("%s%s", strchr(path, '/') ? "" : "./", path);
+	char *argv[] = { file, NULL };
 	const struct spawn_options options = { .argv = argv };
 	struct tracee tracee = { 0 };
 	int err = tracee_spawn(&tracee, &options);

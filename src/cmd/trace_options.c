@@ -26,7 +26,8 @@ static const struct opt table[] = {
 		 "this long, then up to the first end",
 		 .min = 1),
 	OPT_TIME(0, "interval", struct trace_options, interval, "TIME",
-		 "without a begin: wait, trace for -active, and again"),
+		 "wait, trace for -active, and again; with a begin: from the\n"
+		 "first begin after the wait"),
 	OPT_TEXT('m', "module", struct trace_options, module, "NAME",
 		 "program or library that the name or addresses belong to, also\n"
 		 "one that is loaded later (default: the program; for -function\n"
@@ -138,9 +139,6 @@ static int check_region(const struct trace_options *options)
 	if (options->function && (begins || ends))
 		return cmd_usage(
 			"-function and -begin/-end are two ways to name a region: use one");
-	if (options->interval && (begins || options->function))
-		return cmd_usage("-interval is for regions without a begin; to trace for a time "
-				 "from a begin on, -active alone");
 	if (options->interval && !options->active)
 		return cmd_usage("-interval needs -active: how long to trace");
 	if (options->function || begins) {
