@@ -125,6 +125,8 @@ void arch_set_call(struct chop_regs *regs, uint64_t pc, const struct arch_entry 
  */
 extern const size_t arch_runner_return;
 void arch_set_function(struct chop_regs *regs, uint64_t function, uint64_t table);
+/* The first two arguments of a function that is called. */
+void arch_set_arguments(struct chop_regs *regs, uint64_t first, uint64_t second);
 
 /* -- signal handlers: src/arch/x86_64/signal_frame.c ----------------------------------- */
 

@@ -21,6 +21,7 @@ struct stub {
 	uint64_t places[RELOCATE_JUMP]; /* copy of each of them */
 	uint64_t trap;			/* counting: the breakpoint instruction */
 	uint64_t lock;			/* counting: the byte that stub_lock is for */
+	uint64_t back;			/* stub_function: where the function returns to */
 };
 
 /* -- counting ---------------------------------------------------------------------------- */
@@ -81,6 +82,9 @@ enum stub_event {
 	STUB_TAIL,  /* entry by a jump from a function that is timed: both have the next exit */
 	STUB_POINT, /* a place was reached */
 	STUB_PAUSE, /* the tracer held the thread until `time`; from when is in the next unit */
+	/* By the tracer: what follows is a vfork child's, until STUB_BACK. */
+	STUB_LENT,
+	STUB_BACK,
 };
 #define STUB_EVENT(what) ((enum stub_event)((what)&7))
 #define STUB_STACK(what) ((what)&0xfffffffffff8ULL)
@@ -128,6 +132,16 @@ uint64_t stub_shadow(const struct stub_clock *clock, uint64_t slot);
 #define STUB_UNWIND_MAX 128
 size_t stub_unwind(const struct stub_clock *clock, uint64_t start, uint64_t end,
 		   uint8_t out[STUB_UNWIND_MAX]);
+
+/*
+ * What the stub of stub_function adds, in ticks of the time stamp counter, measured in
+ * this process: `inside` to the time between its two events, `pair` to the time of
+ * whatever calls the function. Both 0 where memory cannot be made executable.
+ */
+struct stub_cost {
+	double inside, pair;
+};
+void stub_measure(struct stub_cost *cost);
 
 /* -- clock -------------------------------------------------------------------------------- */
 

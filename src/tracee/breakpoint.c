@@ -178,8 +178,12 @@ void breakpoints_mask(const struct tracee *tracee, uint64_t address, uint8_t *da
 {
 	for (size_t i = 0; i < tracee->breakpoints.length; i++) {
 		const struct breakpoint *breakpoint = tracee->breakpoints.items[i];
-		const uint8_t *original = original_bytes(breakpoint);
+		const uint8_t *original;
 
+		if (breakpoint->address + RELOCATE_JUMP <= address ||
+		    breakpoint->address >= address + size)
+			continue;
+		original = original_bytes(breakpoint);
 		for (size_t k = 0; breakpoint->inserted && k < changed_size(breakpoint); k++) {
 			uint64_t at = breakpoint->address + k;
 
@@ -204,6 +208,7 @@ void breakpoints_restore_in(const struct tracee *tracee, pid_t child)
 			continue;
 		io_pwrite(fd, original_bytes(breakpoint), size, breakpoint->address);
 	}
+	trampolines_restore_in(tracee, child);
 }
 
 void breakpoints_forget(struct tracee *tracee, uint64_t start, uint64_t end)

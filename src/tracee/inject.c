@@ -189,6 +189,12 @@ int inject_run(struct tracee *tracee, struct thread *thread, struct arch_entry *
 int inject_function(struct tracee *tracee, struct thread *thread, uint64_t function,
 		    uint64_t *result)
 {
+	return inject_function_of(tracee, thread, function, 0, 0, result);
+}
+
+int inject_function_of(struct tracee *tracee, struct thread *thread, uint64_t function,
+		       uint64_t first, uint64_t second, uint64_t *result)
+{
 	uint64_t back = tracee->runner + arch_runner_return;
 	struct arch_entry slot = { 0 };
 	struct errand errand;
@@ -202,6 +208,7 @@ int inject_function(struct tracee *tracee, struct thread *thread, uint64_t funct
 		return error;
 	regs = errand.regs;
 	arch_set_function(&regs, function, tracee->table);
+	arch_set_arguments(&regs, first, second);
 	error = memory_write(tracee, arch_sp(&regs), &back, sizeof(back));
 	if (error) {
 		errand_end(tracee, thread, &errand);

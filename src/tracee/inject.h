@@ -51,8 +51,10 @@ int inject_run(struct tracee *tracee, struct thread *thread, struct arch_entry *
  */
 int inject_call(struct tracee *tracee, struct thread *thread, const struct arch_entry *call,
 		int64_t *result);
-/* Call a function without arguments, such as an IFUNC resolver. */
+/* Call a function without arguments, such as an IFUNC resolver; or with two. */
 int inject_function(struct tracee *tracee, struct thread *thread, uint64_t function,
 		    uint64_t *result);
+int inject_function_of(struct tracee *tracee, struct thread *thread, uint64_t function,
+		       uint64_t first, uint64_t second, uint64_t *result);
 
 #endif

@@ -33,6 +33,15 @@ static void note(int signal, siginfo_t *info, void *context)
 	setitimer(ITIMER_REAL, &often, NULL);
 }
 
+void interrupt_wake(void)
+{
+	struct itimerval often = { { 0, 10000 }, { 0, 1 } };
+
+	if (!pending)
+		pending = SIGALRM;
+	setitimer(ITIMER_REAL, &often, NULL);
+}
+
 void interrupt_catch(void)
 {
 	struct sigaction action = { .sa_sigaction = note, .sa_flags = SA_SIGINFO }, old;

@@ -13,6 +13,8 @@
 void interrupt_catch(void);
 /* The signal that came, or 0; it stays until interrupt_done. */
 int interrupt_signal(void);
+/* Have waits end as if SIGALRM had come for us; for other threads of ours. */
+void interrupt_wake(void);
 /* The terminal sent it: the program got it as well. */
 bool interrupt_from_terminal(void);
 /* It has been acted upon; the next one is noted again. */

@@ -15,6 +15,7 @@ struct module {
 	uint64_t start, end; /* run-time addresses it spans; 0 until its image is open */
 	bool listed;	     /* scratch for modules_update */
 	bool relocated;	     /* its relocations are done */
+	bool unwinder;	     /* clock_watch_unwinder has seen it */
 	bool opened;
 	int open_error; /* -errno when it could not be opened */
 	struct image image;

@@ -340,6 +340,7 @@ void tracee_detach(struct tracee *tracee)
 	wait_adopt(tracee);
 	breakpoints_clear(tracee, BREAK_ALL);
 	finish_vforks(tracee);
+	trampolines_leave(tracee);
 	thread = errand_thread(tracee);
 	if (thread && !inject_check(thread))
 		inject_close(tracee, thread);

@@ -43,6 +43,7 @@ enum run { RUN_FREE, RUN_CALLS, RUN_STEP };
 
 struct thread {
 	pid_t tid;
+	uint64_t stops;	    /* ptrace stops we have seen */
 	enum run run;	    /* how it went on last */
 	bool stopped;	    /* in a ptrace stop that we have seen */
 	bool queued;	    /* its event is still in the queue */
@@ -86,6 +87,7 @@ struct tracee {
 	int exit_status; /* as from waitpid, once gone */
 	struct thread_vec VEC_BODY(struct thread *) threads;
 	struct queued_stop_vec VEC_BODY(struct queued_stop) queue;
+	uint64_t children;     /* forked, and let go */
 	struct u64vec newborn; /* ids of children whose first stop may not have been seen yet */
 	struct breakpoint_vec VEC_BODY(struct breakpoint *) breakpoints;
 	struct module_vec VEC_BODY(struct module *) modules; /* program first, then link order */

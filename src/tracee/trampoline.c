@@ -13,6 +13,7 @@
 #include "tracee/memory.h"
 #include "tracee/threads.h"
 #include "tracee/trampoline_build.h"
+#include "tracee/trampoline_clock.h"
 
 /* -- counting -------------------------------------------------------------------------------- */
 
@@ -218,10 +219,12 @@ void trampoline_on_thread(struct tracee *tracee)
 }
 
 /* Only with one thread nothing but the child counts in between. */
-void trampoline_on_vfork(struct tracee *tracee, bool done)
+void trampoline_on_vfork(struct tracee *tracee, const struct thread *thread, bool done)
 {
 	struct trampolines *set = tracee->trampolines;
 
+	if (set && set->clock)
+		clock_lend(tracee, thread, !done);
 	if (!set || set->locked || set->lent != done)
 		return;
 	set->lent = !done;
@@ -252,6 +255,7 @@ void trampolines_forget(struct tracee *tracee)
 	vec_release(&set->windows);
 	map_release(&set->by_place);
 	map_release(&set->traps);
+	clock_forget(set);
 	shared_close(&set->shared);
 	free(set);
 	tracee->trampolines = NULL;
@@ -293,6 +297,8 @@ enum trampoline_trap trampoline_trapped(struct tracee *tracee, struct thread *th
 	if (!set || !is_from_instruction(thread, signal) || thread_get_regs(thread, &regs))
 		return TRAP_FOREIGN;
 	trap = relocate_trapped(signal, arch_pc(&regs));
+	if (set->clock && clock_is_trap(set->clock, trap))
+		return clock_attend(tracee, thread, &regs) ? TRAP_FOREIGN : TRAP_PASSED;
 	if (!map_get(&set->traps, trap, &index))
 		return TRAP_FOREIGN;
 	trampoline = set->all.items[index];
@@ -310,8 +316,12 @@ bool trampoline_is_trap(const struct tracee *tracee, uint64_t pc)
 {
 	const struct trampolines *set = tracee->trampolines;
 
-	return set && (map_has(&set->traps, relocate_trapped(SIGTRAP, pc)) ||
-		       map_has(&set->traps, relocate_trapped(SIGILL, pc)));
+	if (!set)
+		return false;
+	if (set->clock && clock_is_trap(set->clock, relocate_trapped(SIGTRAP, pc)))
+		return true;
+	return map_has(&set->traps, relocate_trapped(SIGTRAP, pc)) ||
+	       map_has(&set->traps, relocate_trapped(SIGILL, pc));
 }
 
 bool trampoline_owns(const struct tracee *tracee, uint64_t address)
@@ -321,6 +331,8 @@ bool trampoline_owns(const struct tracee *tracee, uint64_t address)
 	if (address - INJECT_ADDRESS < INJECT_SIZE)
 		return true;
 	if (set && address - SHARED_ADDRESS < set->shared.size)
+		return true;
+	if (set && set->clock && address - set->clock->kept < set->clock->kept_size)
 		return true;
 	for (size_t i = 0; set && i < set->windows.length; i++) {
 		if (address - set->windows.items[i]->start < set->windows.items[i]->size)

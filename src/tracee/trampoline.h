@@ -48,8 +48,9 @@ struct trampolines {
 	struct map by_place; /* address of the place -> index in all */
 	struct map traps;    /* address of a trap in a jump or stub -> index in all */
 	struct trampoline_counter counters[TRAMPOLINE_COUNTERS];
-	bool locked; /* stubs count with the lock: there are several threads */
-	bool lent;   /* a child runs in the memory: counts are put back after it */
+	bool locked;	    /* stubs count with the lock: there are several threads */
+	bool lent;	    /* a child runs in the memory: counts are put back after it */
+	size_t shared_size; /* bytes of shared memory to make; 0: SHARED_WORDS */
 	struct trampoline_clock *clock; /* trampoline_clock.h; NULL without */
 };
 
@@ -98,7 +99,13 @@ void trampoline_take_out(struct tracee *tracee, struct trampoline *trampoline);
 
 /* A second thread comes to be; a child begins or ceases to share the memory. */
 void trampoline_on_thread(struct tracee *tracee);
-void trampoline_on_vfork(struct tracee *tracee, bool done);
+void trampoline_on_vfork(struct tracee *tracee, const struct thread *thread, bool done);
+/*
+ * Take our return addresses out of another process' copy of the memory (a forked child), or
+ * out of the program itself, which is to be let go: its threads stand still.
+ */
+void trampolines_restore_in(const struct tracee *tracee, pid_t child);
+void trampolines_leave(struct tracee *tracee);
 /* A hit that was to stop was a child's: the next one shall. */
 void trampoline_stop_next(struct tracee *tracee, uint64_t place);
 /* The code at a jump's place is gone. */

@@ -11,6 +11,8 @@ struct trampoline_request {
 	struct relocate_plan plan; /* for it, when there is no reason against it */
 	const char *reason;	   /* why it gets none: a static string, or NULL */
 	bool entry;		   /* it is a function's first instruction */
+	unsigned int id;	   /* for whoever writes the stub */
+	bool point;
 };
 
 /* tracee->trampolines, made on first use. */

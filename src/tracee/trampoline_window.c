@@ -82,7 +82,8 @@ static int map(struct tracee *tracee, struct thread *thread, struct trampoline_w
 				       "cannot map memory for trampolines in the program");
 	}
 	if (!shared->memory)
-		error = shared_open(tracee, thread, shared, SHARED_WORDS);
+		error = shared_open(tracee, thread, shared,
+				    tracee->trampolines->shared_size ?: SHARED_WORDS);
 	if (!error && shared->used + 4096 > SHARED_WORDS)
 		error = err_set(CHOP_MISSING, ENOSPC, "too many modules with trampolines");
 	if (error)

@@ -87,6 +87,7 @@ void wait_note(struct tracee *tracee, struct thread *thread, int status)
 			tracee->exiting(tracee->exiting_context, thread);
 	}
 
+	thread->stops++;
 	thread->stopped = true;
 	thread->group_stopped = event == PTRACE_EVENT_STOP && is_stopping(WSTOPSIG(status));
 	thread->info_stale = false;
@@ -225,6 +226,7 @@ bool wait_release_child(struct tracee *tracee, pid_t tid)
 {
 	if (shares_memory(tracee, tid))
 		return false;
+	tracee->children++;
 	breakpoints_restore_in(tracee, tid);
 	ptrace(PTRACE_DETACH, tid, 0, 0);
 	return true;
@@ -248,7 +250,7 @@ static struct thread *welcome(struct tracee *tracee, pid_t tid)
 	if (ours)
 		trampoline_on_thread(tracee);
 	else /* of a vfork, as far as one can tell: the parent's event may come later */
-		trampoline_on_vfork(tracee, false);
+		trampoline_on_vfork(tracee, thread, false);
 	return thread;
 }
 
@@ -321,7 +323,7 @@ static bool after_exec(struct tracee *tracee, struct thread *thread, struct even
 }
 
 /* What the stubs in the program have to be prepared for. */
-static void tell_trampolines(struct tracee *tracee, int event)
+static void tell_trampolines(struct tracee *tracee, const struct thread *thread, int event)
 {
 	switch (event) {
 	case PTRACE_EVENT_CLONE:
@@ -329,7 +331,7 @@ static void tell_trampolines(struct tracee *tracee, int event)
 		break;
 	case PTRACE_EVENT_VFORK:
 	case PTRACE_EVENT_VFORK_DONE:
-		trampoline_on_vfork(tracee, event == PTRACE_EVENT_VFORK_DONE);
+		trampoline_on_vfork(tracee, thread, event == PTRACE_EVENT_VFORK_DONE);
 		break;
 	}
 }
@@ -343,7 +345,7 @@ static bool on_event(struct tracee *tracee, struct thread *thread, int status, s
 		event->kind = EVENT_STOPPED;
 		return true;
 	}
-	tell_trampolines(tracee, stop_event(status));
+	tell_trampolines(tracee, thread, stop_event(status));
 	thread_resume(thread, thread->run, 0);
 	return false;
 }

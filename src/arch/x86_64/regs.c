@@ -275,3 +275,9 @@ void arch_set_function(struct chop_regs *regs, uint64_t function, uint64_t table
 	regs->orig_rax = (uint64_t)-1;
 	regs->eflags &= ~(uint64_t)0x400;
 }
+
+void arch_set_arguments(struct chop_regs *regs, uint64_t first, uint64_t second)
+{
+	regs->rdi = first;
+	regs->rsi = second;
+}

@@ -112,6 +112,9 @@ static void fill(struct filling *filling, size_t offset, unsigned int kind)
 	case HOLE_TRAP:
 		filling->stub->trap = filling->at + offset;
 		break;
+	case HOLE_BACK:
+		filling->stub->back = filling->at + offset;
+		break;
 	default:
 		fill_clock(filling, offset, kind);
 	}

@@ -222,6 +222,7 @@ stub_code:
 	restore
 	lea	8(%rsp), %rsp
 	call	99f
+	hole	HOLE_BACK, 0
 20:	lea	-8(%rsp), %rsp
 	push	%rax				/* save, but for the order: the time first */
 	push	%rcx

@@ -15,6 +15,7 @@
 #define HOLE_ID_EVENT	  9  /* 8 bytes: id << 48 | event */
 #define HOLE_SHADOW_SHIFT 10 /* 1 byte: 64 - bits of a slot's address that are used */
 #define HOLE_SHADOW	  11 /* 8 bytes: address of the shadow */
+#define HOLE_BACK	  12 /* nothing: the called function returns to here */
 
 #define EVENT_ENTRY 0
 #define EVENT_EXIT  1
