@@ -214,6 +214,7 @@ static int trace_program(const struct options *options, const struct strvec *com
 	if (error && result.outcome != CHOP_MEM_NO_SPACE)
 		return error;
 	log_result(name, trace.output, &result);
+	free(result.description);
 	return error ? error : live_status(&result);
 }
 

@@ -38,6 +38,7 @@ struct memtrace_result {
 	char text[512]; /* a sentence about them, or "" */
 	struct mem_write_totals totals;
 	uint64_t duration_ns; /* wall time */
+	char *description;    /* of a live program, as in the file; owned, or NULL */
 	int program_status;   /* of a live program: as wait gives it */
 	bool program_runs;    /* ... which still runs: we were told to stop waiting */
 };

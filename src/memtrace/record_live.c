@@ -102,6 +102,7 @@ static int trace(struct recording *r, void (*started)(void))
 	describe_program(r->program->path, r->program->argv, r->report->maps, r->report->maps_size,
 			 &description);
 	mem_writer_describe(r->writer, buf_text(&description));
+	r->result->description = buf_detach(&description);
 	error = recording_finish(r);
 	wait_for_program(r);
 	return error;
