@@ -69,6 +69,19 @@ uint64_t arch_return_slot(const struct chop_regs *regs);
  * instruction: the return to its caller is taken with sp beyond this value.
  */
 uint64_t arch_frame_floor(const struct chop_regs *regs);
+/* The n-th integer argument (0 to 5) of a function whose first instruction is next. */
+uint64_t arch_argument(const struct chop_regs *regs, unsigned int n);
+
+/* Words of a jmp_buf to look at; address of what glibc obscures pointers in it with. */
+#define ARCH_JUMP_WORDS 8
+uint64_t arch_pointer_guard(const struct chop_regs *regs);
+/*
+ * Where a longjmp goes to, and its stack pointer there: as glibc stores them (obscured) or, if
+ * that makes no sense for a thread at `now`, as musl does (plain).
+ */
+void arch_jump_target(const uint64_t buffer[ARCH_JUMP_WORDS], uint64_t guard, uint64_t now,
+		      uint64_t *pc, uint64_t *sp);
+
 /* Thread pointer: where the C library keeps what belongs to the thread. */
 uint64_t arch_thread_pointer(const struct chop_regs *regs);
 /* Value a function returned, from the registers at its return address. */

@@ -272,6 +272,8 @@ static void set_region(struct session *session)
 		region->end_kind = END_AT_STATE;
 	else
 		region->end_kind = marks->ends.length ? END_AT_ADDRESS : END_AT_RETURN;
+	if (region->end_kind == END_AT_RETURN)
+		unwind_find(&region->unwind, &session->tracee, marks->module);
 }
 
 static int set_breakpoint(struct session *session, uint64_t address, unsigned int purpose)

@@ -166,6 +166,23 @@ static int pass_end(struct passage *run)
 	return error ? gone(run) : resume(run);
 }
 
+/* The activation is about to be left by a jump, or an exception: it ends where that lands. */
+static void find_landing(struct passage *run)
+{
+	struct capture *capture = run->capture;
+	struct chop_regs regs;
+	uint64_t target;
+
+	if (thread_get_regs(run->owner, &regs) ||
+	    !unwind_target(&run->region->unwind, &regs, run->floor, recorder_read, &run->recorder,
+			   &target) ||
+	    run->region->backend->ops->make_present(run->region->backend, target) ||
+	    breakpoint_purposes(run->tracee, target) & BREAK_END ||
+	    breakpoint_set(run->tracee, target, BREAK_END))
+		return;
+	*vec_push(&capture->ends) = target;
+}
+
 static int interrupted(struct passage *run)
 {
 	return err_set(CHOP_DIFFERS, EINTR, "interrupted inside invocation %" PRIu64,
@@ -259,6 +276,8 @@ static int on_event(struct passage *run, const struct event *event, bool *ended)
 {
 	switch (event->kind) {
 	case EVENT_BREAKPOINT:
+		if (breakpoint_purposes(run->tracee, event->address) & BREAK_UNWIND)
+			find_landing(run);
 		run->capture->reached_end = event->address;
 		*ended = at_end(run, event->address);
 		return *ended ? 0 : pass_end(run);

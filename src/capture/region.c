@@ -36,6 +36,7 @@ void region_close(struct region *region)
 	region->backend = NULL;
 	vdso_release(&region->vdso);
 	vec_release(&region->ends);
+	unwind_release(&region->unwind);
 }
 
 /* -- before ------------------------------------------------------------------------------- */
@@ -146,6 +147,15 @@ static void watch_begins(struct passage *run)
 	}
 }
 
+/* Places by which the activation may be left. */
+static void watch_places(struct passage *run, const struct u64vec *places)
+{
+	for (size_t i = 0; i < places->length; i++) {
+		run->region->backend->ops->make_present(run->region->backend, places->items[i]);
+		breakpoint_set(run->tracee, places->items[i], BREAK_UNWIND);
+	}
+}
+
 /* The end's page is part of a capture: a replay stops there. */
 int passage_set_ends(struct passage *run)
 {
@@ -201,6 +211,10 @@ static int enter(struct passage *run)
 		backend->ops->make_present(backend, run->capture->rseq_address);
 	if (run->region->watch_begins)
 		watch_begins(run);
+	if (run->region->end_kind == END_AT_RETURN) {
+		watch_places(run, &run->region->unwind.jumps);
+		watch_places(run, &run->region->unwind.landings);
+	}
 	error = run->region->active_ns ? 0 : passage_set_ends(run);
 	return error ? error : passage_trap_begin(run);
 }
@@ -229,13 +243,60 @@ static void flag_page(struct capture *capture, uint64_t address)
 		found->flags |= PAGE_ALWAYS;
 }
 
+static void flag_pages(struct capture *capture, const struct u64vec *addresses)
+{
+	for (size_t i = 0; i < addresses->length; i++)
+		flag_page(capture, addresses->items[i]);
+}
+
+static bool in_vdso(const struct passage *run, uint64_t address)
+{
+	return address >= run->region->vdso.start && address < run->region->vdso.end;
+}
+
+/* The dynamic linker looks into the vdso, as it does into every library. */
+static bool linker_ran(const struct passage *run)
+{
+	const struct capture *capture = run->capture;
+	const struct capture_mapping *linker =
+		capture_mapping_at(capture, run->tracee->loader_break);
+
+	for (size_t i = 0; linker && i < capture->pages.length; i++) {
+		const struct capture_page *page = &capture->pages.items[i];
+
+		if (page->address >= linker->start && page->address < linker->end &&
+		    !(page->flags & PAGE_SUPPORT))
+			return true;
+	}
+	return false;
+}
+
+/* It was taken before it was known whether it is needed. */
+static void drop_vdso(struct passage *run)
+{
+	struct capture *capture = run->capture;
+	size_t kept = 0;
+
+	if (run->called_vdso || linker_ran(run))
+		return;
+	for (size_t i = 0; i < capture->pages.length; i++) {
+		if (!in_vdso(run, capture->pages.items[i].address))
+			capture->pages.items[kept++] = capture->pages.items[i];
+	}
+	capture->pages.length = kept;
+}
+
 static void finish_pages(struct passage *run)
 {
 	struct capture *capture = run->capture;
 
+	drop_vdso(run);
 	support_add(&run->support, capture);
-	for (size_t i = 0; i < capture->ends.length; i++)
-		flag_page(capture, capture->ends.items[i]);
+	flag_pages(capture, &capture->ends);
+	if (capture->end_kind == END_AT_RETURN) {
+		flag_pages(capture, &run->region->unwind.jumps);
+		flag_pages(capture, &run->region->unwind.landings);
+	}
 	for (size_t i = 0; run->region->watch_begins && i < run->tracee->breakpoints.length; i++) {
 		if (run->tracee->breakpoints.items[i]->purpose & BREAK_BEGIN)
 			flag_page(capture, run->tracee->breakpoints.items[i]->address);
@@ -258,7 +319,7 @@ static int leave(struct passage *run, int error)
 	if (!error)
 		error = read_end(run);
 	breakpoints_show(run->tracee, 0);
-	if (!error && run->called_vdso)
+	if (!error)
 		vdso_take(&run->region->vdso, run->tracee, run->capture);
 	vdso_restore(&run->region->vdso, run->tracee);
 	if (run->armed && run->owner->exiting)
@@ -268,7 +329,7 @@ static int leave(struct passage *run, int error)
 	run->tracee->guarded = false;
 	run->tracee->exiting = NULL;
 	thread_set_mask(run->owner, run->mask);
-	breakpoints_clear(run->tracee, BREAK_END);
+	breakpoints_clear(run->tracee, BREAK_END | BREAK_UNWIND);
 	breakpoints_show(run->tracee, BREAK_ALL);
 	if (run->region->left && !run->owner->exiting && !run->owner->queued)
 		run->region->left(run->region->context, run->owner);

@@ -8,6 +8,7 @@
 
 #include "capture/backend.h"
 #include "capture/state.h"
+#include "capture/unwind.h"
 
 struct region {
 	struct tracee *tracee;
@@ -15,6 +16,7 @@ struct region {
 	struct vdso vdso;
 	enum end_kind end_kind;
 	struct u64vec ends;	       /* run-time addresses; unless END_AT_RETURN */
+	struct unwind unwind;	       /* with END_AT_RETURN */
 	bool record_tsc, record_cpuid; /* what rdtsc and cpuid give is recorded */
 	bool interpose;		       /* output is kept until it has ended (interpose.h) */
 	int interrupted;	       /* a signal came for us while it ran, and was acknowledged */

@@ -14,9 +14,10 @@ enum breakpoint_purpose {
 	BREAK_LOADER = 1 << 0, /* the dynamic linker tells of new modules */
 	BREAK_BEGIN = 1 << 1,
 	BREAK_END = 1 << 2,
-	BREAK_WATCH = 1 << 3, /* an IFUNC's resolver, and its return */
-	BREAK_COUNT = 1 << 4, /* hits are counted */
-	BREAK_ALL = (1 << 5) - 1,
+	BREAK_WATCH = 1 << 3,  /* an IFUNC's resolver, and its return */
+	BREAK_COUNT = 1 << 4,  /* hits are counted */
+	BREAK_UNWIND = 1 << 5, /* functions by which a call is left */
+	BREAK_ALL = (1 << 6) - 1,
 };
 
 struct trampoline;

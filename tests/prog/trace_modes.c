@@ -1,11 +1,11 @@
-// flags: -Wno-infinite-recursion
+// flags: -pthread -Wno-infinite-recursion
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Regions that are cut out by time and by counts: trace_modes KIND N. Each kind prints a
  * result that any disturbance would change.
  */
 #define _GNU_SOURCE
-#include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -148,6 +148,54 @@ static void tails(unsigned long n)
 	printf("tails %lu\n", total);
 }
 
+/* Several exits: one early, one late. */
+__attribute__((noinline)) unsigned long exits_early(unsigned long n)
+{
+	if (n % 2) {
+		sum += 1;
+		return n;
+	}
+	sum += n;
+	return sum + n;
+}
+
+static void exits(unsigned long n)
+{
+	unsigned long total = 0;
+
+	for (unsigned long i = 0; i < n; i++)
+		total += exits_early(i);
+	printf("exits %lu\n", total);
+}
+
+/* The thread ends inside the call. */
+__attribute__((noinline)) void thread_ender(unsigned long n)
+{
+	sum += n;
+	pthread_exit((void *)n);
+}
+
+static void *thread(void *n)
+{
+	thread_ender((unsigned long)n);
+	return NULL; /* never */
+}
+
+static void thread_exits(unsigned long n)
+{
+	unsigned long total = 0;
+
+	for (unsigned long i = 0; i < n; i++) {
+		pthread_t id;
+		void *result = NULL;
+
+		if (pthread_create(&id, NULL, thread, (void *)i) || pthread_join(id, &result))
+			exit(2);
+		total += (unsigned long)result;
+	}
+	printf("thread exits %lu %lu\n", total, sum);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -156,6 +204,7 @@ int main(int argc, char **argv)
 	} kinds[] = {
 		{ "compute", compute },	    { "count", count }, { "wait", wait },
 		{ "recursion", recursion }, { "jumps", jumps }, { "tails", tails },
+		{ "exits", exits },	    { "thread_exits", thread_exits },
 	};
 
 	for (size_t i = 0; argc > 2 && i < sizeof(kinds) / sizeof(*kinds); i++) {

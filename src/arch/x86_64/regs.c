@@ -164,6 +164,42 @@ uint64_t arch_thread_pointer(const struct chop_regs *regs)
 	return regs->fs_base;
 }
 
+uint64_t arch_argument(const struct chop_regs *regs, unsigned int n)
+{
+	const uint64_t arguments[] = {
+		regs->rdi, regs->rsi, regs->rdx, regs->rcx, regs->r8, regs->r9,
+	};
+
+	return arguments[n];
+}
+
+/* tcbhead_t.pointer_guard; jmp_buf: rbx, rbp, r12 to r15, rsp, pc. */
+#define POINTER_GUARD 0x30
+#define JUMP_SP	      6
+#define JUMP_PC	      7
+#define STACK_MAX     ((uint64_t)1 << 32)
+
+uint64_t arch_pointer_guard(const struct chop_regs *regs)
+{
+	return regs->fs_base + POINTER_GUARD;
+}
+
+static uint64_t demangle(uint64_t value, uint64_t guard)
+{
+	return (value >> 17 | value << 47) ^ guard;
+}
+
+void arch_jump_target(const uint64_t buffer[ARCH_JUMP_WORDS], uint64_t guard, uint64_t now,
+		      uint64_t *pc, uint64_t *sp)
+{
+	*sp = demangle(buffer[JUMP_SP], guard);
+	*pc = demangle(buffer[JUMP_PC], guard);
+	if (*sp - now < STACK_MAX)
+		return;
+	*sp = buffer[JUMP_SP];
+	*pc = buffer[JUMP_PC];
+}
+
 uint64_t arch_return_value(const struct chop_regs *regs)
 {
 	return regs->rax;
