@@ -3,8 +3,10 @@
 #include "cmd/trace.h"
 
 #include <signal.h>
+#include <string.h>
 
 #include "base/alloc.h"
+#include "cmd/trace_memory.h"
 
 static int run(struct session_options *session, const struct trace_options *options,
 	       const char *command_line)
@@ -30,9 +32,13 @@ static int run(struct session_options *session, const struct trace_options *opti
 		signal(result.interrupted, SIG_DFL);
 		raise(result.interrupted);
 	}
+	if (!error)
+		error = output.error;
+	if (!error && options->memory_access_trace && result.captured)
+		error = trace_memory(output.path, options->jobs);
 	session_result_release(&result);
 	free(output.path);
-	return error ? error : output.error;
+	return error;
 }
 
 int cmd_trace(int argc, char **argv)
@@ -46,6 +52,9 @@ int cmd_trace(int argc, char **argv)
 	if (!cmd_parse(&trace_spec, argc, argv, &options, &rest, &status))
 		return status;
 	status = trace_read_options(&options, &rest, &session);
+	if (!status && options.memory_access_trace && options.layout &&
+	    strcmp(options.layout, "chop"))
+		status = cmd_usage("-memory-access-trace needs -layout chop");
 	if (!status)
 		status = run(&session, &options, command_line);
 	trace_release_options(&options, &session);

@@ -13,17 +13,17 @@
 struct trace_options {
 	const char *function, *module, *indices, *trace_dir, *backend, *layout;
 	struct strvec begins, ends;
-	uint64_t active, interval, max_traces, max_pages, seed, group, pid;
+	uint64_t active, interval, max_traces, max_pages, seed, group, pid, jobs;
 	double probability;
 	char *library; /* with -interpose: what is preloaded; owned */
-	bool gzip, lazy, interpose, access_trace, unprotect_symbols;
+	bool gzip, lazy, interpose, access_trace, unprotect_symbols, memory_access_trace;
 	bool record_tsc, record_cpuid;
 	bool save, code, registers, maps, info, trace; /* -no-... switches them off */
 };
 #define TRACE_OPTIONS_INIT                                                                 \
 	{                                                                                  \
 		.trace_dir = "trace_data", .seed = UINT64_MAX, .save = true, .code = true, \
-		.registers = true, .maps = true, .info = true, .trace = true,              \
+		.registers = true, .maps = true, .info = true, .trace = true, .jobs = 1,   \
 	}
 
 extern const struct opt_spec trace_spec;
