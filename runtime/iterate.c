@@ -5,6 +5,8 @@
  */
 #include "runtime.h"
 
+#include <asm/mman.h>
+
 #define CALIBRATIONS 64
 
 /* Long enough for a clock of microseconds to say how fast the time stamps are. */
@@ -19,6 +21,18 @@ static struct {
 	uint64_t clock_ns, clock_ticks; /* a moment in both clocks */
 } loop;
 
+/* Shared memory changes where it cannot be written, too: seen from another address. */
+static void put_back(uint64_t page, const void *copy)
+{
+	uint32_t protection = run_at(page)->protection;
+
+	if (!(protection & PROT_WRITE))
+		sys_mprotect(page, CHOP_PAGE_SIZE, protection | PROT_WRITE);
+	memcpy((void *)page, copy, CHOP_PAGE_SIZE);
+	if (!(protection & PROT_WRITE))
+		sys_mprotect(page, CHOP_PAGE_SIZE, protection);
+}
+
 static void copy_pages(bool back)
 {
 	uint64_t count;
@@ -29,7 +43,7 @@ static void copy_pages(bool back)
 		void *copy = loop.pristine + i * CHOP_PAGE_SIZE;
 
 		if (back)
-			memcpy(page, copy, CHOP_PAGE_SIZE);
+			put_back(changes[i].address, copy);
 		else
 			memcpy(copy, page, CHOP_PAGE_SIZE);
 	}

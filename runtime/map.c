@@ -150,6 +150,43 @@ void map_pages(void)
 		map_hull(&hulls[i], runs);
 }
 
+/* Memory that can be seen at several addresses, with what the page holds. */
+static bool make_shared(uint64_t page, uint32_t protection)
+{
+	long memory = sys_mmap(0, CHOP_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (memory < 0)
+		return false;
+	if (!(protection & PROT_READ))
+		sys_mprotect(page, CHOP_PAGE_SIZE, protection | PROT_READ);
+	memcpy((void *)memory, (const void *)page, CHOP_PAGE_SIZE);
+	return sys_call(__NR_mremap, (uint64_t)memory, CHOP_PAGE_SIZE, CHOP_PAGE_SIZE,
+			MREMAP_MAYMOVE | MREMAP_FIXED, page, 0) == (long)page;
+}
+
+void map_aliases(void)
+{
+	uint64_t count;
+	const struct snippet_alias *aliases = table(SNIPPET_ALIASES, &count);
+
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t source = aliases[i].source, page = aliases[i].address;
+		bool first = !i || aliases[i - 1].source != source;
+
+		/* mremap of no bytes makes another mapping of the same memory. */
+		if ((first && !make_shared(source, run_at(source)->protection)) ||
+		    sys_call(__NR_mremap, source, 0, CHOP_PAGE_SIZE, MREMAP_MAYMOVE | MREMAP_FIXED,
+			     page, 0) != (long)page)
+			die(CHOP_MISSING, "cannot map shared memory at %x again at %x", source,
+			    page);
+		sys_mprotect(page, CHOP_PAGE_SIZE, run_at(page)->protection);
+	}
+	for (uint64_t i = 0; i < count; i++)
+		sys_mprotect(aliases[i].source, CHOP_PAGE_SIZE,
+			     run_at(aliases[i].source)->protection);
+}
+
 void *take_memory(uint64_t size, const char *what)
 {
 	uint64_t length = (size + CHOP_PAGE_SIZE - 1) & -(uint64_t)CHOP_PAGE_SIZE;

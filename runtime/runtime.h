@@ -99,6 +99,8 @@ void check_limits(void);
 /* Take everything else out of the address space and put the captured pages in. */
 void make_room(void);
 void map_pages(void);
+/* Pages of shared memory that the program sees twice become one again. */
+void map_aliases(void);
 /* Memory of the runtime's own, page-aligned and zeroed; exits when there is none. */
 void *take_memory(uint64_t size, const char *what);
 /* First page of a gap in a hull that was touched although it was never captured, or 0. */

@@ -105,6 +105,7 @@ void runtime_start(uint64_t *stack)
 	rt.next = rt.header->work;
 	make_room();
 	map_pages();
+	map_aliases();
 	prepare_iterations();
 	arch_prepare();
 	trap_instructions();

@@ -63,6 +63,7 @@ enum snippet_table_id {
 	SNIPPET_HINTS,		 /* struct snippet_hint */
 	SNIPPET_CALLS,		 /* bytes: records of chop/syslog.h, uncompressed */
 	SNIPPET_ORDER,		 /* uint64_t: page addresses in first-touch order */
+	SNIPPET_ALIASES,	 /* struct snippet_alias, by source */
 	SNIPPET_TABLES = 24
 };
 
@@ -151,6 +152,11 @@ struct snippet_feature {
 	uint32_t name;
 };
 
+/* A page that is the same memory as another: shared memory mapped twice. */
+struct snippet_alias {
+	uint64_t address, source; /* several aliases of one source follow each other */
+};
+
 /* A line of the original's memory map, for messages. */
 struct snippet_mapping {
 	uint64_t start, end;
@@ -178,6 +184,7 @@ _Static_assert(sizeof(struct snippet_change) == 24, "snippet ABI");
 _Static_assert(sizeof(struct snippet_end) == 16, "snippet ABI");
 _Static_assert(sizeof(struct snippet_mask) == 16, "snippet ABI");
 _Static_assert(sizeof(struct snippet_feature) == 16, "snippet ABI");
+_Static_assert(sizeof(struct snippet_alias) == 16, "snippet ABI");
 _Static_assert(sizeof(struct snippet_mapping) == 32, "snippet ABI");
 _Static_assert(sizeof(struct snippet_hint) == 16, "snippet ABI");
 _Static_assert(sizeof(struct snippet_note) == 24, "snippet ABI");

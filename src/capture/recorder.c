@@ -215,10 +215,33 @@ static void open_record(struct recorder *recorder, enum call_policy policy)
 	recorder->open = true;
 }
 
+/* The descriptor to be mapped is one whose memory the kernel writes at any time. */
+static const char *maps_ring(const struct recorder *recorder)
+{
+	static const char *const kinds[] = { "anon_inode:[perf_event]", "anon_inode:[io_uring]" };
+	const uint64_t *args = recorder->call.args;
+	cleanup_free char *path = NULL;
+	char target[64] = { 0 };
+
+	if (recorder->call.number != SYS_mmap || args[3] & MAP_ANONYMOUS)
+		return NULL;
+	path = xasprintf("/proc/%d/fd/%d", recorder->owner->tid, (int)args[4]);
+	if (readlink(path, target, sizeof(target) - 1) < 0)
+		return NULL;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		if (!strcmp(target, kinds[i]))
+			return "it maps a ring that the kernel writes at any time";
+	}
+	return NULL;
+}
+
 static enum call_policy find_policy(struct recorder *recorder, const char **reason)
 {
 	uint64_t args[6] = { 0 };
 
+	*reason = maps_ring(recorder);
+	if (*reason)
+		return POLICY_REFUSE;
 	if (recorder->call.number != SYS_clone3)
 		return policy_of(recorder->call.number, recorder->call.args, reason);
 	/* Unreadable, the call fails and does nothing. */

@@ -67,6 +67,7 @@ static int plan(struct builder *b)
 		return error;
 	b->header.changed = b->after_images;
 	features_find(b);
+	aliases_find(b);
 	sections_number(b);
 	symbols_collect(b);
 	front_tables(b);

@@ -70,6 +70,9 @@ int state_fill(struct builder *builder);
 /* features.c: what the processor must have. */
 void features_find(struct builder *builder);
 
+/* aliases.c: pages that are one. */
+void aliases_find(struct builder *builder);
+
 /* symbols.c: names for addresses. */
 void symbols_collect(struct builder *builder);
 void symbols_finish(struct builder *builder);

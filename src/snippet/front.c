@@ -78,6 +78,7 @@ static const uint8_t entry_sizes[SNIPPET_TABLES] = {
 	[SNIPPET_HINTS] = sizeof(struct snippet_hint),
 	[SNIPPET_CALLS] = 1,
 	[SNIPPET_ORDER] = sizeof(uint64_t),
+	[SNIPPET_ALIASES] = sizeof(struct snippet_alias),
 };
 
 uint32_t front_string(struct builder *b, const char *text)

@@ -25,6 +25,7 @@
 #include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <linux/fs.h>
+#include <linux/perf_event.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -241,6 +242,67 @@ REGION void ioctls(void)
 	close(pair[1]);
 }
 
+/* One piece of shared memory at two places: what is written here is read there. */
+static char *shared_here, *shared_there;
+
+static void prepare_shared(void)
+{
+	int fd = memfd_create("shared", 0);
+
+	if (fd < 0 || ftruncate(fd, 3 * 4096))
+		exit(9);
+	shared_here = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	shared_there = mmap(NULL, 2 * 4096, PROT_READ, MAP_SHARED, fd, 4096);
+	close(fd);
+}
+
+REGION void shared(void)
+{
+	shared_here[4100] = (char)(sum + 1);
+	sum += (unsigned long)shared_there[4];
+	shared_here[8192] = (char)(sum + 2);
+	sum += (unsigned long)shared_there[4096] + (unsigned long)getpid();
+}
+
+static int perf_event(void)
+{
+	struct perf_event_attr clock = { .type = PERF_TYPE_SOFTWARE, .size = sizeof(clock),
+					 .config = PERF_COUNT_SW_CPU_CLOCK, .exclude_kernel = 1 };
+
+	return (int)syscall(SYS_perf_event_open, &clock, 0, -1, -1, 0);
+}
+
+static int perf_allowed(void)
+{
+	return perf_event() >= 0;
+}
+
+/* What a capture refuses, one after another. */
+REGION void rings(void)
+{
+	int fd = perf_event();
+
+	sum += (unsigned long)(fd >= 0 && mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+					  != MAP_FAILED) + 1;
+}
+
+REGION void uring(void)
+{
+	char parameters[120] = { 0 };
+
+	sum += (unsigned long)syscall(SYS_io_uring_setup, 4, parameters);
+}
+
+REGION void faultfd(void)
+{
+	sum += (unsigned long)syscall(SYS_userfaultfd, 0);
+}
+
+REGION void debugs(void)
+{
+	sum += (unsigned long)syscall(SYS_ptrace, 1000, 0, 0, 0);
+}
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static int requested, answered;
@@ -311,7 +373,8 @@ static const struct {
 } functions[] = {
 	{ "files", files },   { "directory", directory }, { "pipes", pipes },
 	{ "clocks", clocks }, { "memory", memory },	  { "ioctls", ioctls },
-	{ "polls", polls },   { "ticks", ticks },
+	{ "rings", rings },   { "uring", uring },   { "faultfd", faultfd }, { "debugs", debugs },
+	{ "shared", shared }, { "polls", polls },   { "ticks", ticks },
 	{ "remaps", remaps }, { "wait", wait },     { "output", output },	  { "exits", exits },   { "threads", threads },
 };
 
@@ -323,6 +386,9 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "wait"))
 		pthread_create(&thread, NULL, answer, NULL);
+	prepare_shared();
+	if (argc > 1 && !strcmp(argv[1], "perf"))
+		sum += (unsigned long)perf_allowed();
 	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++) {
 		for (int j = 0; argc > 1 && !strcmp(functions[i].name, argv[1]) && j < count; j++) {
 			prepare_remaps();

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 need_facility ptrace userfaultfd userfaultfd-async pagemap-scan seccomp
 
-for name in files directory pipes polls clocks ticks memory remaps ioctls wait threads output exits; do
+for name in files directory pipes shared polls clocks ticks memory remaps ioctls wait threads output exits; do
 	invocation=1 options=
 	[ $name = exits ] && invocation=0
 	if [ $name = ticks ]; then
@@ -32,6 +32,21 @@ for name in files directory pipes polls clocks ticks memory remaps ioctls wait t
 	fi
 done
 [ "$alone" -eq 7 ] || fail "exits did not exit with 7"
+
+# Refused with the call, the place and the reason; the program goes on.
+for refused in 'uring io_uring_setup the kernel writes its rings' \
+	'faultfd userfaultfd what it catches is invisible' 'debugs ptrace another process acts' \
+	'rings mmap it maps a ring that the kernel writes'; do
+	read -r name call reason <<<"$refused"
+	# Where perf_event_open is not allowed there is no ring to map.
+	if [ $name = rings ]; then
+		"$PROG/calls" perf | grep -q 'perf: nothing' && continue
+	fi
+	expect_status 1 chop trace -function $name -module calls -indices 0 -trace-dir refused \
+		-- "$PROG/calls" $name
+	expect_one_error "invocation 0 makes the system call $call at .*cannot be recorded: $reason"
+	expect_output "$name: done"
+done
 
 # Nothing of it reaches the world, unless asked for.
 expect_status 0 ./output.snippet
