@@ -80,7 +80,7 @@ static int convert_entry(const struct tracedir_index *index, unsigned int id,
 			 const struct mpt_options *options)
 {
 	cleanup_capture struct capture capture = { 0 };
-	int error = tracedir_read(index, id, &capture);
+	int error = tracedir_read_begin(index, id, &capture);
 
 	return error ? error : convert(&capture, options);
 }

@@ -69,6 +69,9 @@ void tracedir_index_release(struct tracedir_index *index);
  * each member, and everything in them for sense.
  */
 int tracedir_read(const struct tracedir_index *index, unsigned int id, struct capture *capture);
+/* The same for what it was at its begin alone: nothing of the end, the calls, the order. */
+int tracedir_read_begin(const struct tracedir_index *index, unsigned int id,
+			struct capture *capture);
 
 /* DIR/N.core and the like, without .zst or .gz. Caller frees. */
 char *tracedir_member_path(const char *path, unsigned int id, enum tracedir_member member);

@@ -174,7 +174,8 @@ static int check_entry(const struct tracedir_index *index, const struct tracedir
 		       index->path, entry->id);
 }
 
-int tracedir_read(const struct tracedir_index *index, unsigned int id, struct capture *capture)
+static int read_members(const struct tracedir_index *index, unsigned int id, uint32_t wanted,
+			struct capture *capture)
 {
 	const struct tracedir_entry *entry = find_entry(index, id);
 	int err = 0;
@@ -183,14 +184,25 @@ int tracedir_read(const struct tracedir_index *index, unsigned int id, struct ca
 	if (!entry)
 		return no_capture(index, id);
 	for (unsigned int i = 0; i < MEMBERS && !err; i++) {
-		if (entry->members & 1u << i)
+		if (entry->members & wanted & 1u << i)
 			err = read_member(index, entry, i, capture);
 	}
-	if (!err)
+	if (!err && wanted & 1u << MEMBER_END)
 		err = check_entry(index, entry, capture);
 	for (size_t i = 0; i < entry->warnings.length; i++)
 		capture_warn(capture, "%s", entry->warnings.items[i]);
 	if (err)
 		capture_release(capture);
 	return err;
+}
+
+int tracedir_read(const struct tracedir_index *index, unsigned int id, struct capture *capture)
+{
+	return read_members(index, id, UINT32_MAX, capture);
+}
+
+int tracedir_read_begin(const struct tracedir_index *index, unsigned int id,
+			struct capture *capture)
+{
+	return read_members(index, id, 1u << MEMBER_CORE | 1u << MEMBER_MAPS, capture);
 }

@@ -48,6 +48,18 @@ expect_status 2 chop mpt nowhere x
 expect_error_match '^chop: mpt: cannot open trace directory nowhere'
 expect_status 2 chop mpt dir missing/x
 expect_error_match '^chop: mpt: cannot create missing/x#0.mpt: No such file'
+# What the format cannot say, and captures that lack what it needs.
+expect_status 2 chop mpt dir 'a ;b'
+expect_one_error "an MPT file cannot name 'a ;b#0.mps'"
+expect_status 0 chop mpt dir 'a;b' -i 0
+expect_status 0 python3 "$reader" --core dir/0.core 'a;b#0.mpt'
+expect_status 0 chop trace -function lzma_code -indices 0 -no-registers -trace-dir bare -- xz -c -T1 input
+expect_status 2 chop mpt bare bare
+expect_one_error 'capture 0 holds no registers .traced with -no-registers'
+expect_status 0 chop trace -function lzma_code -indices 0 -no-code -trace-dir codeless -- xz -c -T1 input
+expect_status 2 chop mpt codeless bare
+expect_one_error 'capture 0 holds no code at its begin'
+[ -e 'bare#0.mpt' ] && fail "an output of what was refused"
 truncate -s -100 dir/1.core
 expect_status 2 chop mpt dir damaged -i 1
 [ -e 'damaged#1.mpt' ] && fail "a damaged capture made a file"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/buf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "test.h"
@@ -88,12 +89,35 @@ static void reserve_is_room(void **state)
 	buf_release(&buf);
 }
 
+static void every_byte_as_digits(void **state)
+{
+	cleanup_buf struct buf buf = { 0 };
+	unsigned char bytes[256];
+	char digits[3];
+
+	(void)state;
+	for (unsigned int i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)i;
+	for (size_t start = 0; start < 5; start++) {
+		for (size_t count = 0; count <= sizeof(bytes) - start; count++) {
+			buf_reset(&buf);
+			buf_add_hex(&buf, bytes + start, count);
+			assert_int_equal(buf.length, 2 * count);
+			assert_int_equal(strlen(buf_text(&buf)), 2 * count);
+			for (size_t i = 0; i < count; i++) {
+				snprintf(digits, sizeof(digits), "%02x", bytes[start + i]);
+				assert_memory_equal(buf.data + 2 * i, digits, 2);
+			}
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(empty_is_text),     cmocka_unit_test(adds_and_terminates),
 		cmocka_unit_test(prints_any_length), cmocka_unit_test(aligns_with_zeros),
-		cmocka_unit_test(reserve_is_room),
+		cmocka_unit_test(reserve_is_room),   cmocka_unit_test(every_byte_as_digits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
