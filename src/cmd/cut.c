@@ -17,13 +17,15 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "capture/session.h"
+#include "cmd/hottest.h"
 #include "snippet/snippet.h"
 #include "store/tracedir.h"
 
 struct options {
 	const char *output, *module, *backend;
 	uint64_t invocation;
-	bool lazy, record_tsc, record_cpuid;
+	uint64_t address; /* of a function without a name, or 0 */
+	bool hottest, lazy, record_tsc, record_cpuid;
 };
 
 static const struct opt table[] = {
@@ -31,6 +33,9 @@ static const struct opt table[] = {
 		 "trace directory to write, must not exist (FUNCTION.chop)"),
 	OPT_NUMBER('n', "invocation", struct options, invocation, "N",
 		   "which call of the function, from 0 (0)"),
+	OPT_FLAG(0, "hottest", struct options, hottest,
+		 "the function the program spends most of its time in: COMMAND\n"
+		 "is run once before to find it, without its output"),
 	OPT_TEXT('m', "module", struct options, module, "NAME",
 		 "program or library that defines the function, also one that is\n"
 		 "loaded later (default: the first that does)"),
@@ -45,7 +50,8 @@ static const struct opt table[] = {
 };
 
 static const struct opt_spec spec = {
-	.usage = "chop cut FUNCTION [-o DIR] [--invocation N] [-module NAME] -- COMMAND",
+	.usage = "chop cut FUNCTION [-o DIR] [--invocation N] [-module NAME] -- COMMAND\n"
+		 "chop cut --hottest [-o DIR] [--invocation N] -- COMMAND",
 	.about =
 		"Cut one call of a function out of a program: capture it, build a snippet of it -\n"
 		"an ELF file that runs just that call - run the snippet, and compare its end with\n"
@@ -194,7 +200,7 @@ static void tell_exit(const struct cut *cut, const struct session_result *result
 		log_warn("the program exited with status %d", WEXITSTATUS(result->exit_status));
 }
 
-static int run(const struct options *options, const struct strvec *words, const char *command_line)
+static int run(struct options *options, const struct strvec *words, const char *command_line)
 {
 	cleanup_free char *path =
 		options->output ? xstrdup(options->output) : xasprintf("%s.chop", words->items[0]);
@@ -202,8 +208,9 @@ static int run(const struct options *options, const struct strvec *words, const 
 	struct index_range range = { options->invocation, options->invocation };
 	struct session_options session = {
 		.argv = (char *const *)words->items + 1,
-		.function = words->items[0],
+		.function = options->address ? NULL : words->items[0],
 		.module = options->module,
+		.begins = { &options->address, options->address ? 1 : 0, 1 },
 		.indices = { .items = &range, .length = 1, .capacity = 1 },
 		.max_traces = 1,
 		.lazy = options->lazy,
@@ -242,6 +249,27 @@ static int run(const struct options *options, const struct strvec *words, const 
 	return error;
 }
 
+/* Find the function first; then as if it had been named. */
+static int run_hottest(struct options *options, struct strvec *words, const char *command_line)
+{
+	struct strvec all = { 0 };
+	struct hottest found;
+	int error = hottest_find((char *const *)words->items, &found);
+
+	if (error)
+		return error;
+	options->module = found.module;
+	options->address = found.address;
+	*vec_push(&all) = found.function;
+	for (size_t i = 0; i <= words->length; i++) /* with the NULL at the end */
+		*vec_push(&all) = words->items[i];
+	all.length--;
+	error = run(options, &all, command_line);
+	vec_release(&all);
+	hottest_release(&found);
+	return error;
+}
+
 int cmd_cut(int argc, char **argv)
 {
 	struct options options = { 0 };
@@ -251,7 +279,13 @@ int cmd_cut(int argc, char **argv)
 
 	if (!cmd_parse(&spec, argc, argv, &options, &words, &status))
 		return status;
-	if (!words.length)
+	if (options.hottest && !words.length)
+		status = cmd_usage("no command to run; try: chop cut --hottest -- COMMAND");
+	else if (options.hottest && options.module)
+		status = cmd_usage("--hottest finds the module itself: leave -module out");
+	else if (options.hottest)
+		status = run_hottest(&options, &words, command_line);
+	else if (!words.length)
 		status = cmd_usage("which function? chop cut FUNCTION -- COMMAND");
 	else if (words.length < 2)
 		status =
