@@ -15,7 +15,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <chop/mem_trace.h>
 #include <chop/snippet.h>
 
 #include "base/alloc.h"
@@ -25,11 +24,9 @@
 #include "capture/session.h"
 #include "cmd/object.h"
 #include "cmd/points.h"
-#include "fmt/mem_format.h"
+#include "fmt/mem_join.h"
 #include "fmt/mpt.h"
 #include "store/tracedir.h"
-
-#define BATCH 4096
 
 struct options {
 	const char *output, *base, *patched, *begin, *end, *indices;
@@ -147,38 +144,15 @@ static int record(struct work *work, const char *source, const char *capture)
 	return err_set((enum chop_status)status, ECANCELED, "no memory trace of %s", source);
 }
 
-static int convert_one(struct mem_convert *c, const char *path)
-{
-	static struct chop_mem_record records[BATCH];
-	long got = 0;
-	int error = 0;
-
-	if (chop_mem_open(path, 0, &c->reader))
-		error = err_set(CHOP_USAGE, EINVAL, "%s", chop_mem_error(c->reader));
-	if (!error)
-		chop_mem_select(c->reader, mem_format_chopstix.kinds);
-	while (!error && (got = chop_mem_read(c->reader, records, BATCH)) > 0) {
-		for (long i = 0; i < got && !error; i++)
-			error = mem_format_chopstix.add(c, &records[i]);
-		c->records += (uint64_t)got;
-	}
-	if (got < 0)
-		error = err_set(CHOP_USAGE, EINVAL, "%s", chop_mem_error(c->reader));
-	chop_mem_close(c->reader);
-	return error;
-}
-
 static int convert(struct work *work)
 {
-	struct mem_convert c = { 0 };
-	int error = mem_out_open(&c.out, work->output), closed;
+	uint64_t records;
+	int error = mem_join(work->traces.items, work->traces.length, &mem_format_chopstix,
+			     work->output, &records);
 
-	for (size_t i = 0; i < work->traces.length && !error; i++)
-		error = convert_one(&c, work->traces.items[i]);
-	closed = mem_out_close(&c.out, !error);
-	if (!error && !closed)
-		log_info("%" PRIu64 " accesses in %s", c.records, work->output);
-	return error ? error : closed;
+	if (!error)
+		log_info("%" PRIu64 " accesses in %s", records, work->output);
+	return error;
 }
 
 /* -- a program between symbols -------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/io.h"
 #include "cmd/trace_memory.h"
 
 static int run(struct session_options *session, const struct trace_options *options,
@@ -27,6 +28,8 @@ static int run(struct session_options *session, const struct trace_options *opti
 	if (!output.finished)
 		trace_finish(&output, &result);
 	trace_tell_exit(&result);
+	if (output.whole_path && (error || output.error || result.interrupted))
+		io_remove_tree(output.whole_path);
 	if (result.interrupted && result.captured && !error) {
 		/* For the shell: as if the signal had ended us. */
 		signal(result.interrupted, SIG_DFL);
@@ -35,9 +38,11 @@ static int run(struct session_options *session, const struct trace_options *opti
 	if (!error)
 		error = output.error;
 	if (!error && options->memory_access_trace && result.captured)
-		error = trace_memory(output.path, options->jobs);
+		error = output.whole_path ? trace_memory_chopstix(&output)
+					  : trace_memory(output.path, options->jobs);
 	session_result_release(&result);
 	free(output.path);
+	free(output.whole_path);
 	return error;
 }
 
@@ -52,9 +57,6 @@ int cmd_trace(int argc, char **argv)
 	if (!cmd_parse(&trace_spec, argc, argv, &options, &rest, &status))
 		return status;
 	status = trace_read_options(&options, &rest, &session);
-	if (!status && options.memory_access_trace && options.layout &&
-	    strcmp(options.layout, "chop"))
-		status = cmd_usage("-memory-access-trace needs -layout chop");
 	if (!status)
 		status = run(&session, &options, command_line);
 	trace_release_options(&options, &session);

@@ -36,6 +36,12 @@ void trace_release_options(struct trace_options *options, struct session_options
 /* What the callbacks of the session work on. */
 struct trace_output {
 	struct tracedir *dir;
+	/*
+	 * With -layout chopstix and -memory-access-trace: the same captures in our own layout,
+	 * which are made in DIR/_captures, traced, and removed. Owned.
+	 */
+	struct tracedir *whole;
+	char *whole_path;
 	const struct trace_options *options;
 	const char *command_line;
 	const char *const *argv; /* the program's; NULL for one that runs already */

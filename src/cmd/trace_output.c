@@ -21,9 +21,15 @@ int trace_start(void *context, pid_t pid)
 		.compress = output->options->gzip,
 		.chopstix = output->options->layout && !strcmp(output->options->layout, "chopstix"),
 	};
+	int error;
 
 	output->path = trace_dir_name(output->options->trace_dir, pid);
-	return output->path ? tracedir_create(output->path, &options, &output->dir) : -EINVAL;
+	error = output->path ? tracedir_create(output->path, &options, &output->dir) : -EINVAL;
+	if (error || !options.chopstix || !output->options->memory_access_trace)
+		return error;
+	options.chopstix = false;
+	output->whole_path = xasprintf("%s/_captures", output->path);
+	return tracedir_create(output->whole_path, &options, &output->whole);
 }
 
 /* -- what is left out on purpose -------------------------------------------------------------- */
@@ -109,6 +115,8 @@ int trace_store(void *context, struct capture *capture)
 		written += capture->pages.items[i].after != NULL;
 	leave_out(output->options, capture);
 	output->error = tracedir_add(output->dir, capture);
+	if (!output->error && output->whole)
+		output->error = tracedir_add(output->whole, capture);
 	if (output->error)
 		return output->error;
 	log_info("invocation %" PRIu64 ": %zu pages (%zu written), %.3f ms -> %s/%u.core",
@@ -133,8 +141,11 @@ void trace_finish(void *context, const struct session_result *result)
 		why = xasprintf("interrupted by SIG%s", sigabbrev_np(result->interrupted));
 	else if (output->error)
 		why = xstrdup(err_message());
+	/* It is in the other one, and goes first when there is nothing in either. */
+	if (output->whole && tracedir_finish(output->whole, true, why) && !output->error)
+		output->error = -EIO;
 	error = tracedir_finish(output->dir, true, why);
-	output->dir = NULL;
+	output->dir = output->whole = NULL;
 	if (!output->error)
 		output->error = error;
 	if (result->interrupted && result->captured)

@@ -4,9 +4,17 @@
 #include <string.h>
 
 static const struct mem_format *const formats[] = {
-	&mem_format_lackey,	&mem_format_chopstix, &mem_format_din,	      &mem_format_xdin,
-	&mem_format_din_binary, &mem_format_champsim, &mem_format_drmemtrace, &mem_format_gem5,
-	&mem_format_oracle,	&mem_format_csv,
+	&mem_format_lackey,
+	&mem_format_chopstix,
+	&mem_format_din,
+	&mem_format_xdin,
+	&mem_format_din_binary,
+	&mem_format_champsim,
+	&mem_format_drmemtrace,
+	&mem_format_gem5,
+	&mem_format_oracle,
+	&mem_format_csv,
+	&mem_format_chopstix_binary,
 };
 
 const struct mem_format *mem_format_at(unsigned int n)

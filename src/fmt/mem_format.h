@@ -45,8 +45,8 @@ struct mem_format {
 const struct mem_format *mem_format_find(const char *name);
 const struct mem_format *mem_format_at(unsigned int n);
 
-extern const struct mem_format mem_format_lackey, mem_format_chopstix, mem_format_din,
-	mem_format_xdin, mem_format_din_binary, mem_format_csv, mem_format_champsim,
+extern const struct mem_format mem_format_lackey, mem_format_chopstix, mem_format_chopstix_binary,
+	mem_format_din, mem_format_xdin, mem_format_din_binary, mem_format_csv, mem_format_champsim,
 	mem_format_drmemtrace, mem_format_gem5, mem_format_oracle;
 
 #endif

@@ -43,6 +43,12 @@ for n in 0 1 2; do
 	"$CHOP" convert several/$n.mem --to csv >csv 2>/dev/null && [ -s csv ] || fail "no several/$n.mem"
 done
 grep -q '^equal: sorted invocation 2' "$ERR" || fail "$(cat "$ERR")"
-expect_status 2 chop trace -function sorted -layout chopstix -memory-access-trace -- true
-expect_one_error 'needs -layout chop'
+# In ChopStiX's layout: its file, of all captures.
+expect_status 0 chop trace -function sorted -trace-dir old -layout chopstix -memory-access-trace -- \
+	"$PROG/mem_cases" sorted
+[ -e old/_captures ] && fail "captures left in old"
+chop-detrace-mem old/memory_trace.bin | grep -c '^D W 0x' >writes
+for n in 0 1 2; do "$CHOP" convert several/$n.mem --to chopstix; done |
+	awk '/^D W/ { n += int(($4 + 7) / 8) } END { print n }' >wanted
+cmp wanted writes || fail "$(cat writes) writes, not $(cat wanted)"
 exit 0
