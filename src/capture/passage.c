@@ -245,6 +245,7 @@ static int let_others_run(struct passage *run, struct event *event)
 		serve_other(run, event);
 	}
 	threads_stop(run->tracee, run->owner);
+	threads_await_ends(run->tracee);
 	return 0;
 }
 

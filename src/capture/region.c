@@ -196,6 +196,7 @@ static int enter(struct passage *run)
 		return passage_alive(error);
 	support_take(run->tracee, run->capture, &run->support);
 	owed_find(run->tracee, &run->owed);
+	vdso_step_out(&run->region->vdso, run->tracee);
 	vdso_patch(&run->region->vdso, run->tracee);
 	backend->ops->pin(backend, run->pin.cpu);
 	run->tracee->exiting_context = run;
@@ -321,11 +322,13 @@ static int leave(struct passage *run, int error)
 	breakpoints_show(run->tracee, 0);
 	if (!error)
 		vdso_take(&run->region->vdso, run->tracee, run->capture);
-	vdso_restore(&run->region->vdso, run->tracee);
 	if (run->armed && run->owner->exiting)
 		backend->ops->drop(backend);
 	else if (run->armed)
 		end_error = passage_alive(backend->ops->end(backend, run->owner, !error));
+	/* The owner, too, may stand in one of the functions. */
+	vdso_step_out(&run->region->vdso, run->tracee);
+	vdso_restore(&run->region->vdso, run->tracee);
 	run->tracee->guarded = false;
 	run->tracee->exiting = NULL;
 	thread_set_mask(run->owner, run->mask);
@@ -371,6 +374,7 @@ int region_capture(struct region *region, struct thread *owner, struct capture *
 	int error = region->interpose ? interpose_begin(run.tracee, owner) : 0;
 
 	threads_stop(run.tracee, owner);
+	threads_await_ends(run.tracee);
 	if (!thread_get_regs(owner, &regs))
 		run.begin = arch_pc(&regs);
 	capture->backend = xstrdup(region->backend->ops->name);

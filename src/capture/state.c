@@ -8,6 +8,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
@@ -16,6 +17,7 @@
 #include "tracee/memory.h"
 #include "tracee/modules.h"
 #include "tracee/threads.h"
+#include "tracee/wait.h"
 
 int state_read(const struct thread *thread, struct thread_state *state)
 {
@@ -261,6 +263,43 @@ void vdso_restore(const struct vdso *vdso, const struct tracee *tracee)
 
 		memory_write(tracee, patch->address, patch->original, patch->size);
 	}
+}
+
+static bool in_patch(const struct vdso *vdso, uint64_t pc)
+{
+	for (size_t i = 0; i < vdso->patches.length; i++) {
+		const struct vdso_patch *patch = &vdso->patches.items[i];
+
+		if (pc > patch->address && pc < patch->address + patch->size)
+			return true;
+	}
+	return false;
+}
+
+static void step_out(const struct vdso *vdso, struct tracee *tracee, struct thread *thread)
+{
+	struct chop_regs regs;
+	int status;
+
+	for (int i = 0; i < ARCH_VDSO_CODE_MAX; i++) {
+		if (!thread->stopped || thread->queued || thread->exiting ||
+		    thread->group_stopped || thread_get_regs(thread, &regs) ||
+		    !in_patch(vdso, arch_pc(&regs)))
+			return;
+		if (thread_resume(thread, RUN_STEP, 0) || !wait_for(tracee, thread, &status))
+			return;
+		if (status >> 16 || WSTOPSIG(status) != SIGTRAP ||
+		    thread->info.si_code != TRAP_TRACE) {
+			wait_queue(tracee, thread->tid, status);
+			return;
+		}
+	}
+}
+
+void vdso_step_out(const struct vdso *vdso, struct tracee *tracee)
+{
+	for (size_t i = 0; i < tracee->threads.length; i++)
+		step_out(vdso, tracee, tracee->threads.items[i]);
 }
 
 void vdso_release(struct vdso *vdso)

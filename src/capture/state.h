@@ -42,6 +42,11 @@ struct vdso {
 };
 /* Find the functions; once for each program image. */
 void vdso_init(struct vdso *vdso, const struct tracee *tracee);
+/*
+ * Before patching and before restoring: threads that stand inside what changes execute the few
+ * instructions until they are out of it. All must be stopped.
+ */
+void vdso_step_out(const struct vdso *vdso, struct tracee *tracee);
 void vdso_patch(const struct vdso *vdso, const struct tracee *tracee);
 /* Record its pages as they are, patched: the region called it. */
 void vdso_take(const struct vdso *vdso, const struct tracee *tracee, struct capture *capture);

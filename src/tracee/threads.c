@@ -6,9 +6,17 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
+#include <time.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/io.h"
 #include "tracee/wait.h"
+
+/* Looks at a thread that is about to end, 50 us apart: two seconds. */
+#define ENDS_SOON 40000
 
 struct thread *thread_find(const struct tracee *tracee, pid_t tid)
 {
@@ -133,6 +141,40 @@ void threads_stop(struct tracee *tracee, const struct thread *but)
 		if (tid < 0)
 			break;
 		wait_queue(tracee, tid, status);
+	}
+}
+
+/* The kernel is done with its memory: it can be waited for, or is a zombie. */
+static bool has_ended(const struct thread *thread)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/stat", thread->tid);
+	cleanup_buf struct buf text = { 0 };
+	siginfo_t info = { 0 };
+	const char *name_end;
+
+	if (waitid(P_PID, (id_t)thread->tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) ||
+	    info.si_pid)
+		return true;
+	if (io_read_file(path, &text)) {
+		err_clear();
+		return true;
+	}
+	name_end = strrchr(buf_text(&text), ')');
+	return !name_end || name_end[1] != ' ' || name_end[2] == 'Z' || name_end[2] == 'X';
+}
+
+void threads_await_ends(const struct tracee *tracee)
+{
+	const struct timespec pause = { .tv_nsec = 50000 };
+
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		const struct thread *thread = tracee->threads.items[i];
+
+		for (int k = 0; k < ENDS_SOON && thread->exiting && !thread->stopped; k++) {
+			if (has_ended(thread))
+				break;
+			nanosleep(&pause, NULL);
+		}
 	}
 }
 

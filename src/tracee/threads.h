@@ -45,6 +45,11 @@ void thread_stop_next(struct thread *thread);
  * nest: threads_resume of the outermost lets them go on.
  */
 void threads_stop(struct tracee *tracee, const struct thread *but);
+/*
+ * With the others stopped: wait until those that are about to end have ended, because until
+ * then the kernel writes memory for them (clear_child_tid, robust mutexes).
+ */
+void threads_await_ends(const struct tracee *tracee);
 void threads_resume(struct tracee *tracee, const struct thread *but);
 
 int thread_get_regs(const struct thread *thread, struct chop_regs *regs);
