@@ -317,7 +317,7 @@ int passage_run(struct passage *run)
 	bool ended = false;
 	int error;
 
-	thread_set_mask(run->owner, run->mask | SIGNALS_ASYNCHRONOUS);
+	passage_hold_signals(run);
 	run->started = interrupt_now();
 	interrupt_at(run->started +
 		     (run->region->active_ns ? run->region->active_ns : PASSAGE_WATCH_NS));

@@ -69,6 +69,8 @@ bool passage_trapped(struct passage *run);
 
 /* The owner enters a call: its own mask, so that signals can interrupt it. */
 int passage_open_mask(struct passage *run);
+/* The mask while the owner executes code of its own: nothing asynchronous comes. */
+int passage_hold_signals(struct passage *run);
 /* The mask the owner has now becomes its own, and the rest is held back again. */
 int passage_close_mask(struct passage *run);
 /*

@@ -69,12 +69,22 @@ int passage_open_mask(struct passage *run)
 	return thread_set_mask(run->owner, run->mask);
 }
 
+/*
+ * Never SIGTRAP: a breakpoint of ours in a handler that has it blocked would make the kernel
+ * forget the program's own handler.
+ */
+int passage_hold_signals(struct passage *run)
+{
+	return thread_set_mask(run->owner,
+			       (run->mask | SIGNALS_ASYNCHRONOUS) & ~SIGNAL_BIT(SIGTRAP));
+}
+
 int passage_close_mask(struct passage *run)
 {
 	run->open = false;
 	if (thread_get_mask(run->owner, &run->mask))
 		return -ESRCH;
-	return thread_set_mask(run->owner, run->mask | SIGNALS_ASYNCHRONOUS);
+	return passage_hold_signals(run);
 }
 
 /* Whether anything pending is not in the owner's own mask: two quick calls. */
