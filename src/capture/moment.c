@@ -43,6 +43,8 @@ int passage_on_time(struct passage *run, bool *ended)
 		*ended = true;
 		return recorder_break(&run->recorder, &regs);
 	}
+	/* The call it was stopped in before the region may not have been made again yet. */
+	arch_restart_call(&regs);
 	pc = arch_pc(&regs);
 	if (pc == run->capture->begin || is_between(run, pc)) {
 		interrupt_at(interrupt_now() + TIME_AGAIN_NS);

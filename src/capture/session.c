@@ -72,8 +72,7 @@ static bool no_more_begins(const struct session *session)
 	for (size_t i = 0; i < session->marks.begins.length; i++) {
 		const struct tally *tally = tallies_find(tallies, session->marks.begins.items[i]);
 
-		if (!tally ||
-		    tally_next_begin(tally, tally_reached(tally, &session->tracee)) != UINT64_MAX)
+		if (!tally || tally_next_begin(tally, tally->seen) != UINT64_MAX)
 			return false;
 	}
 	return true;

@@ -45,10 +45,13 @@ uint64_t tally_reached(const struct tally *tally, const struct tracee *tracee)
 
 uint64_t tally_hit(struct tally *tally, const struct tracee *tracee)
 {
-	if (tally->counter && trampoline_counts(tracee, tally->address))
-		return tally->stopped + trampoline_stop_number(tracee, tally->counter) + 1;
+	if (tally->counter && trampoline_counts(tracee, tally->address)) {
+		tally->seen = tally->stopped + trampoline_stop_number(tracee, tally->counter) + 1;
+		return tally->seen;
+	}
 	tally->stopped++;
-	return tally_reached(tally, tracee);
+	tally->seen = tally_reached(tally, tracee);
+	return tally->seen;
 }
 
 static bool contains(const struct u64vec *times, uint64_t time)

@@ -9,6 +9,7 @@ struct tally {
 	uint64_t address;
 	unsigned int counter;	   /* of its jump (trampoline.h); 0: it gets none */
 	uint64_t stopped;	   /* times reached that its jump has not counted */
+	uint64_t seen;		   /* time of the last stop there */
 	bool begins, ends;	   /* each time, too */
 	struct u64vec begin_times; /* a region begins the time, from 1 */
 	struct u64vec end_times;

@@ -27,13 +27,26 @@ register() { # CORE REGISTER
 	gdb -q -batch -ex "print/d \$$2" "$program" "t/$1.core" 2>/dev/null | sed -n 's/^\$1 = //p'
 }
 
-# Temporal: at any instruction of a computation, and in system calls.
+# Temporal, from the start of a program.
 same -interval 5ms -active 300us -max-traces 3 -- compute 20000
 [ "$(captures)" -eq 3 ] || fail "compute: $(captures) windows"
-expect_status 0 "$CHOP" verify t
 same -interval 7ms -active 10ms -max-traces 4 -- wait 8
 [ "$(captures)" -eq 4 ] || fail "wait: $(captures) windows"
-expect_status 0 "$CHOP" verify t
+# In a program that is past the dynamic linker (which asks for the time stamp counter), at any
+# instruction of its computation, and in system calls.
+mkfifo input
+: >started
+"$program" endless 1000 <input >said 2>started &
+pid=$!
+exec 9>input
+until grep -q started started; do sleep 0.05; done
+rm -rf t
+expect_status 0 "$CHOP" trace -p $pid -interval 3ms -active 500us -max-traces 8 -trace-dir t
+[ "$(captures)" -eq 8 ] || fail "endless: $(captures) windows"
+exec 9>&-
+wait $pid || fail "endless ended with $?"
+[ "$(cat said)" = right ] || fail "endless computed $(cat said)"
+expect_status 0 "$CHOP" verify --timeout 100s t
 # Windows that are not wanted pass.
 same -interval 3ms -active 1ms -indices 2,4 -- wait 10
 [ "$(json '[x["invocation"] for x in c]')" = "[2, 4]" ] || fail "windows: $(json c)"
@@ -43,10 +56,10 @@ expect_one_error 'the program ended before the time came'
 
 # Hybrid: from a begin for a time, and on to the next end.
 step=$(address step) other=$(address other_step)
-same -begin "$step@5" -active 1ms -- count 300000
+same -begin "$step@5" -active 1ms -- count 30000000
 expect_status 0 "$CHOP" verify --timeout 100s t
 [ "$(register 0 rdi)" -eq 5 ] || fail "hybrid begins with $(register 0 rdi)"
-same -begin "$step" -active 20us -end "$other" -indices 4 -- count 30000
+same -begin "$step" -active 20us -end "$other" -indices 4 -- count 30000000
 [ "$(register 0 rdi)" -eq 5 ] || fail "hybrid begins with $(register 0 rdi)"
 [ "$(json 'c[0]["reached_end"][-3:]')" = "${other: -3}" ] || fail "hybrid ends at $(json c)"
 expect_status 0 "$CHOP" verify --timeout 100s t

@@ -5,6 +5,7 @@
  * result that any disturbance would change.
  */
 #define _GNU_SOURCE
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
@@ -54,6 +55,32 @@ static void compute(unsigned long n)
 	for (unsigned long i = 0; i < n; i++)
 		x = straight(x);
 	printf("computed %lx\n", x);
+}
+
+static int input_ended(void)
+{
+	struct pollfd input = { .fd = 0, .events = POLLIN };
+
+	return poll(&input, 1, 0) > 0;
+}
+
+/* Computes and waits until its input ends; says whether it computed right. */
+static void endless(unsigned long n)
+{
+	struct timespec time = { .tv_nsec = 5000000 };
+	unsigned long x = 1, y = 1, rounds = 0;
+
+	fputs("started\n", stderr);
+	do {
+		for (unsigned long i = 0; i < n; i++)
+			x = straight(x);
+		if (clock_nanosleep(CLOCK_MONOTONIC, 0, &time, NULL) || usleep(5000))
+			exit(3);
+		rounds++;
+	} while (!input_ended());
+	for (unsigned long i = 0; i < n * rounds; i++)
+		y = straight(y);
+	puts(x == y ? "right" : "wrong");
 }
 
 static void count(unsigned long n)
@@ -204,7 +231,7 @@ int main(int argc, char **argv)
 	} kinds[] = {
 		{ "compute", compute },	    { "count", count }, { "wait", wait },
 		{ "recursion", recursion }, { "jumps", jumps }, { "tails", tails },
-		{ "exits", exits },	    { "thread_exits", thread_exits },
+		{ "endless", endless },	    { "exits", exits },	    { "thread_exits", thread_exits },
 	};
 
 	for (size_t i = 0; argc > 2 && i < sizeof(kinds) / sizeof(*kinds); i++) {
