@@ -1,32 +1,96 @@
 // SPDX-License-Identifier: Apache-2.0
-/* CALLS times one cheap system call in a region, and the time of each in ns on stdout. */
+/*
+ * calls N SIZE [instrumented]: calls a function N times that makes SIZE steps. Prints what a call
+ * took, in ns: of time, of processor time, and, instrumented, by the function's own clock: the
+ * time stamp counter at its begin and end, less what reading it takes.
+ */
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
+#include <x86intrin.h>
 
-__attribute__((noinline, used)) long region(long calls)
+static volatile unsigned long sink;
+static unsigned long ticks;
+
+__attribute__((noipa)) void bench_call(unsigned long size)
 {
-	char byte;
-	long sum = 0;
+	unsigned long x = sink;
 
-	/* A call with output, so that something is recorded: 1 byte of /dev/zero. */
-	for (long i = 0; i < calls; i++)
-		sum += syscall(SYS_pread64, 3, &byte, 1, 0);
-	return sum;
+	for (unsigned long i = 0; i < size; i++)
+		x = x * 6364136223846793005UL + i;
+	sink = x;
+}
+
+__attribute__((noipa)) void bench_call_instrumented(unsigned long size)
+{
+	unsigned long start = __rdtsc(), x = sink;
+
+	for (unsigned long i = 0; i < size; i++)
+		x = x * 6364136223846793005UL + i;
+	sink = x;
+	ticks += __rdtsc() - start;
+}
+
+static double now(clockid_t clock)
+{
+	struct timespec time;
+
+	clock_gettime(clock, &time);
+	return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+/* What two readings of the counter are apart when there is nothing between. */
+static unsigned long reading(void)
+{
+	unsigned long least = ~0UL;
+
+	for (int i = 0; i < 10000; i++) {
+		unsigned long start = __rdtsc(), apart = __rdtsc() - start;
+
+		least = apart < least ? apart : least;
+	}
+	return least;
+}
+
+struct look {
+	double ns;
+	unsigned long ticks;
+};
+
+/* Both clocks at one moment: the closest of some pairs. */
+static struct look look(void)
+{
+	struct look best = { 0, 0 };
+	unsigned long apart = ~0UL;
+
+	for (int i = 0; i < 20; i++) {
+		unsigned long before = __rdtsc();
+		double ns = now(CLOCK_MONOTONIC);
+		unsigned long after = __rdtsc();
+
+		if (after - before >= apart)
+			continue;
+		apart = after - before;
+		best = (struct look){ ns, before + apart / 2 };
+	}
+	return best;
 }
 
 int main(int argc, char **argv)
 {
-	long calls = argc > 1 ? atol(argv[1]) : 1000;
-	struct timespec a, b;
+	unsigned long count = argc > 1 ? strtoul(argv[1], NULL, 10) : 1000000;
+	unsigned long size = argc > 2 ? strtoul(argv[2], NULL, 10) : 0;
+	void (*call)(unsigned long) = argc > 3 ? bench_call_instrumented : bench_call;
+	struct look first = look(), last;
+	double wall = now(CLOCK_MONOTONIC), cpu = now(CLOCK_PROCESS_CPUTIME_ID), tick;
 
-	region(1);
-	clock_gettime(CLOCK_MONOTONIC, &a);
-	region(calls);
-	clock_gettime(CLOCK_MONOTONIC, &b);
-	printf("%.1f\n", ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) /
-				 (double)calls);
+	for (unsigned long i = 0; i < count; i++)
+		call(size);
+	wall = now(CLOCK_MONOTONIC) - wall;
+	cpu = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	last = look();
+	tick = (last.ns - first.ns) / (double)(last.ticks - first.ticks);
+	printf("%.2f %.2f %.2f\n", wall / (double)count, cpu / (double)count,
+	       ((double)ticks / (double)count - (double)reading()) * tick);
 	return 0;
 }

@@ -19,7 +19,7 @@
 struct options {
 	struct strvec functions, begins, ends;
 	const char *module, *output, *format;
-	uint64_t timeout, max, cpu, level;
+	uint64_t pid, timeout, max, cpu, level;
 	bool all, counters, allocations, breakpoints, lazy, terminate;
 };
 
@@ -36,6 +36,8 @@ static const struct opt table[] = {
 	OPT_TEXT('m', "module", struct options, module, "NAME",
 		 "program or library of the names or addresses, also one that\n"
 		 "is loaded later"),
+	OPT_NUMBER('p', "pid", struct options, pid, "PID",
+		   "in a running process, until it ends or Ctrl-C", .min = 1, .max = INT32_MAX),
 	OPT_HEADING("How much"),
 	OPT_TIME(0, "timeout", struct options, timeout, "TIME", "stop measuring after this time"),
 	OPT_NUMBER(0, "max", struct options, max, "N", "stop measuring after N invocations"),
@@ -65,7 +67,8 @@ static const struct opt_spec spec = {
 	.usage = "chop invok -function NAME.. [-module M] [options] -- COMMAND\n"
 		 "chop invok -begin ADDRESS.. -end ADDRESS.. [-module M] [options] -- COMMAND\n"
 		 "chop invok -all [-module M] [options] -- COMMAND\n"
-		 "chop invok [options] -- COMMAND",
+		 "chop invok [options] -- COMMAND\n"
+		 "chop invok -function NAME.. [options] -p PID",
 	.about = "Measure every invocation of a function, or of a region, of a program. The\n"
 		 "program notes the times itself, for some 25 ns each; functions that cannot be\n"
 		 "patched for that stop it instead, which is said. Ends when the program does,\n"
@@ -187,8 +190,12 @@ static int check_options(const struct options *options, const struct strvec *res
 {
 	int ways = (options->functions.length > 0) + (options->begins.length > 0) + options->all;
 
-	if (!rest->length)
+	if (!rest->length && !options->pid)
 		return cmd_usage("no command to run; try: chop invok -function NAME -- COMMAND");
+	if (rest->length && options->pid)
+		return cmd_usage("a command or -p PID, not both");
+	if (!ways && options->pid)
+		return cmd_usage("which function of the process? -function NAME");
 	if (ways > 1)
 		return cmd_usage("-function, -begin and -all are three ways to say what to "
 				 "measure: use one");
@@ -210,7 +217,8 @@ static int read_options(const struct options *options, const struct strvec *rest
 {
 	int error = check_options(options, rest);
 
-	invok->argv = (char *const *)rest->items;
+	invok->argv = rest->length ? (char *const *)rest->items : NULL;
+	invok->pid = (pid_t)options->pid;
 	invok->module = options->module;
 	invok->functions = options->functions;
 	invok->all = options->all;

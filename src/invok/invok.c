@@ -271,17 +271,27 @@ static int pin(const struct invok *invok)
 
 static int start(struct invok *invok, struct thread **thread)
 {
-	const struct spawn_options spawn = { .argv = invok->options->argv,
-					     .lazy = invok->options->lazy };
+	const struct invok_options *options = invok->options;
+	const struct spawn_options spawn = { .argv = options->argv, .lazy = options->lazy };
 	struct tracee *tracee = &invok->tracee;
-	int error = tracee_spawn(tracee, &spawn);
+	int error = options->argv ? tracee_spawn(tracee, &spawn)
+				  : tracee_attach(tracee, options->pid, thread);
 
 	if (!error)
 		error = pin(invok);
-	*thread = thread_find(tracee, tracee->pid);
+	if (options->argv)
+		*thread = thread_find(tracee, tracee->pid);
 	tracee->exiting = on_exiting;
 	tracee->exiting_context = invok;
 	return error;
+}
+
+static void let_run(struct invok *invok, struct thread *thread)
+{
+	if (invok->options->argv)
+		thread_resume(thread, RUN_FREE, 0);
+	else
+		threads_resume(&invok->tracee, NULL);
 }
 
 static int watch(struct invok *invok)
@@ -301,7 +311,7 @@ static int watch(struct invok *invok)
 	error = start_reading(invok, &reading);
 	if (error)
 		return error;
-	thread_resume(thread, RUN_FREE, 0);
+	let_run(invok, thread);
 	error = loop(invok);
 	__atomic_store_n(&invok->stop, true, __ATOMIC_RELEASE);
 	pthread_join(reading, NULL);
@@ -309,7 +319,7 @@ static int watch(struct invok *invok)
 }
 
 /* Let the program go on alone, and wait for it as a shell would. */
-static void let_go(struct invok *invok, bool killed)
+static void let_go(struct invok *invok, bool killed, bool failed)
 {
 	struct tracee *tracee = &invok->tracee;
 	struct invok_result *result = invok->result;
@@ -321,7 +331,7 @@ static void let_go(struct invok *invok, bool killed)
 		tracee_detach(tracee);
 	end_image(invok);
 	name_callers(invok);
-	if (invok->options->released && !killed)
+	if (invok->options->released && !failed)
 		invok->options->released(invok->options->context);
 	interrupt_done();
 	if (invok->options->terminate && !tracee->gone && !result->interrupted && tracee->pid > 0)
@@ -401,12 +411,12 @@ int invok_run(const struct invok_options *options, struct invok_result *result)
 	interrupt_catch();
 	error = watch(&invok);
 	result->wall = monotonic_ns() - begun;
-	killed = error && !invok.running;
+	killed = error && !invok.running && options->argv;
 	message = xstrdup(err_message());
 	status = err_status();
 	if (killed)
 		tracee_kill(&invok.tracee);
-	let_go(&invok, killed);
+	let_go(&invok, killed, error && !invok.found);
 	if (error)
 		err_set(status, -error, "%s", *message ? message : strerror(-error));
 	else

@@ -90,6 +90,21 @@ expect_error_match '1 did not return'
 expect_status 143 "$CHOP" invok -f nanosleep -f clock_nanosleep -timeout 200ms -terminate -- sleep 60
 expect_status 0 "$CHOP" invok -cpu 0 -f nanosleep -f clock_nanosleep -- sleep 0
 
+# A running process with threads, three times; left as it was.
+expect_status 2 "$CHOP" invok -f fib -p 999999999
+expect_one_error '999999999'
+"$PROG/invok_busy" 100 >busy 2>&1 &
+pid=$!
+until grep -q ready busy; do sleep 0.05; done
+for round in 1 2 3; do
+	expect_status 0 "$CHOP" invok -f busy_inner -f busy_outer -max $((round * 1000)) -o rows -format csv -p $pid
+	[ "$(wc -l <rows)" -eq $((round * 1000 + 1)) ] || fail "$(wc -l <rows) lines of a process"
+	kill -0 $pid || fail "the process has ended: $(cat busy)"
+done
+kill $pid
+wait $pid
+[ $? -eq 9 ] || fail "the process went wrong: $(cat busy)"
+
 # Refusals: one line, nothing run for long, no file.
 refuse() { # STATUS REGEX WORDS...
 	local status=$1 regex=$2
