@@ -354,9 +354,9 @@ static int judge(const struct invok *invok)
 		return 0;
 	if (!invok->found && invok->not_here)
 		return err_set(CHOP_USAGE, ENOENT, "%s", invok->not_here);
-	if (!invok->found)
+	if (!invok->found && options->module && !invok->timed_out)
 		return err_set(CHOP_USAGE, ENOENT, "the program never loaded a module '%s'",
-			       options->module ? options->module : "");
+			       options->module);
 	if (invok->result->interrupted)
 		return err_set(CHOP_DIFFERS, EINTR, "interrupted before anything was measured");
 	return err_set(CHOP_DIFFERS, ENOENT, "%s was never reached%s",
