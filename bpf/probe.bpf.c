@@ -303,7 +303,7 @@ static __always_inline void tell(void *ctx, u64 cookie, const struct chop_probe_
 	record->head.number = (u32)cookie;
 	record->plan = cookie >> 32;
 	record->unread = values->unread;
-	record->cut = record->pad = 0;
+	record->used = record->pad = 0;
 	bpf_get_current_comm(record->comm, sizeof(record->comm));
 	for (int i = 0; i < CHOP_PROBE_ARGS; i++)
 		record->value[i] = values->value[i];

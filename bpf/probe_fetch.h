@@ -21,6 +21,12 @@ static __always_inline u64 sized(u64 value, const struct chop_probe_fetch *fetch
 	return fetch->is_signed ? (u64)((s64)value >> unused) : value >> unused;
 }
 
+/* Functions of the kernel are given pointers of the program, too: the upper half is the kernel's. */
+static __always_inline bool in_kernel(u64 address)
+{
+	return (s64)address < 0;
+}
+
 /*
  * Memory of the program that is not there yet is asked for, where that may be waited for, and
  * then read: a text may end before the next page that is not there at all.
@@ -31,7 +37,7 @@ static __always_inline long load(void *to, u32 size, u64 from, bool kernel, bool
 	u8 byte;
 
 	size &= 15;
-	if (kernel)
+	if (kernel && in_kernel(from))
 		return bpf_probe_read_kernel(to, size, (void *)from);
 	error = bpf_probe_read_user(to, size, (void *)from);
 	if (!error || !sleeps || !can_sleep)
@@ -127,22 +133,50 @@ struct values {
 	u32 unread;
 };
 
+/* What the loops below work on; loops by bpf_loop() are verified once, not for each round. */
+struct take {
+	void *ctx;
+	const struct chop_probe_plan *plan;
+	struct values *values;
+	struct chop_probe_record_text *full;
+};
+
+static __always_inline long take_one(u32 i, struct take *take, bool sleeps)
+{
+	u64 value = 0;
+	long error;
+
+	if (i >= CHOP_PROBE_ARGS)
+		return 1;
+	error = sleeps ? fetch_sleepy(take->ctx, &take->plan->fetch[i], &value)
+		       : fetch_fast(take->ctx, &take->plan->fetch[i], &value);
+	if (error)
+		take->values->unread |= 1u << i;
+	take->values->value[i] = value;
+	return 0;
+}
+
+static long take_one_sleepy(u32 i, void *take)
+{
+	return take_one(i, take, true);
+}
+
+static long take_one_fast(u32 i, void *take)
+{
+	return take_one(i, take, false);
+}
+
 /* All arguments; false when a test of them fails. One that cannot be read fails its tests. */
 static __always_inline bool take_values(void *ctx, const struct chop_probe_plan *plan,
 					struct values *values, bool sleeps)
 {
-	values->unread = 0;
-	for (u32 i = 0; i < CHOP_PROBE_ARGS; i++) {
-		long error;
+	struct take take = { .ctx = ctx, .plan = plan, .values = values };
 
-		values->value[i] = 0;
-		if (i >= plan->arg_count)
-			continue;
-		error = sleeps ? fetch_sleepy(ctx, &plan->fetch[i], &values->value[i])
-			       : fetch_fast(ctx, &plan->fetch[i], &values->value[i]);
-		if (error)
-			values->unread |= 1u << i;
-	}
+	__builtin_memset(values, 0, sizeof(*values));
+	if (sleeps)
+		bpf_loop(plan->arg_count, take_one_sleepy, &take, 0);
+	else
+		bpf_loop(plan->arg_count, take_one_fast, &take, 0);
 	for (u32 i = 0; i < CHOP_PROBE_TESTS && i < plan->test_count; i++) {
 		u32 arg = plan->test[i].arg & (CHOP_PROBE_ARGS - 1);
 
@@ -159,7 +193,7 @@ static __always_inline long read_text(void *to, u32 size, u64 from, bool kernel,
 	long length;
 	u8 byte;
 
-	if (kernel)
+	if (kernel && in_kernel(from))
 		return bpf_probe_read_kernel_str(to, size, (void *)from);
 	length = bpf_probe_read_user_str(to, size, (void *)from);
 	if (length >= 0 || !sleeps || !can_sleep)
@@ -169,11 +203,14 @@ static __always_inline long read_text(void *to, u32 size, u64 from, bool kernel,
 	return bpf_probe_read_user_str(to, size, (void *)from);
 }
 
-/* The bytes of a text a number tells of. Returns how many of the room are used then. */
-static __always_inline u32 take_text(void *ctx, struct chop_probe_record_text *full,
-				     const struct chop_probe_fetch *fetch, u32 i, u32 used,
-				     bool sleeps)
+/*
+ * The bytes of a text a number tells of. How many of the room are used is kept in the record, out
+ * of the verifier's sight: it would follow every value that can have.
+ */
+static __always_inline void take_text(void *ctx, struct chop_probe_record_text *full,
+				      const struct chop_probe_fetch *fetch, u32 i, bool sleeps)
 {
+	u32 used = full->record.used;
 	u32 limit = text_limit, size = limit, at = 0;
 	u64 from = full->record.value[i];
 	bool inside = true; /* the record of a tracepoint */
@@ -192,7 +229,7 @@ static __always_inline u32 take_text(void *ctx, struct chop_probe_record_text *f
 		size = limit;
 	if (used >= CHOP_PROBE_TEXT || size > CHOP_PROBE_TEXT_MAX) {
 		full->record.unread |= 1u << i;
-		return used;
+		return;
 	}
 	if (inside)
 		length = bpf_probe_read_kernel_str(full->text + used, size, ctx + at);
@@ -200,25 +237,40 @@ static __always_inline u32 take_text(void *ctx, struct chop_probe_record_text *f
 		length = read_text(full->text + used, size, from, fetch->kernel, sleeps);
 	if (length < 0) {
 		full->record.unread |= 1u << i;
-		return used;
+		return;
 	}
 	full->record.value[i] = used | (u64)length << 32;
-	if (length == limit)
-		full->record.cut |= 1u << i;
-	return used + (u32)length;
+	full->record.used = used + (u32)length;
+}
+
+static __always_inline long take_one_text(u32 i, struct take *take, bool sleeps)
+{
+	if (i >= CHOP_PROBE_ARGS)
+		return 1;
+	if (take->plan->fetch[i].kind != CHOP_KIND_NUMBER && !(take->full->record.unread >> i & 1))
+		take_text(take->ctx, take->full, &take->plan->fetch[i], i, sleeps);
+	return 0;
+}
+
+static long take_text_sleepy(u32 i, void *take)
+{
+	return take_one_text(i, take, true);
+}
+
+static long take_text_fast(u32 i, void *take)
+{
+	return take_one_text(i, take, false);
 }
 
 static __always_inline void take_texts(void *ctx, struct chop_probe_record_text *full,
 				       const struct chop_probe_plan *plan, bool sleeps)
 {
-	u32 used = 0;
+	struct take take = { .ctx = ctx, .plan = plan, .full = full };
 
-	for (u32 i = 0; i < CHOP_PROBE_ARGS; i++) {
-		if (i >= plan->arg_count || plan->fetch[i].kind == CHOP_KIND_NUMBER ||
-		    (full->record.unread >> i & 1))
-			continue;
-		used = take_text(ctx, full, &plan->fetch[i], i, used, sleeps);
-	}
+	if (sleeps)
+		bpf_loop(plan->arg_count, take_text_sleepy, &take, 0);
+	else
+		bpf_loop(plan->arg_count, take_text_fast, &take, 0);
 }
 
 #endif

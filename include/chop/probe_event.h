@@ -105,9 +105,9 @@ struct chop_probe_sum {
 /* A hit; head.number is the row. */
 struct chop_probe_record {
 	struct chop_event_head head;
-	chop_u32 plan, cut; /* cut: a bit for each text that is longer */
-	chop_u32 unread;    /* a bit for each argument that could not be read */
-	chop_u32 pad;
+	chop_u32 plan, pad;
+	chop_u32 unread; /* a bit for each argument that could not be read */
+	chop_u32 used;	 /* bytes of `text` */
 	char comm[16];
 	chop_u64 value[CHOP_PROBE_ARGS]; /* of a text: its offset in `text` | length << 32 */
 };

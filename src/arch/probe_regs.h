@@ -19,6 +19,8 @@ struct arch_probe_reg {
 
 /* A register by any of its names, without %; false when there is none. */
 bool arch_probe_reg(const char *name, struct arch_probe_reg *reg);
+/* What ftrace calls the register at an offset, without %; NULL when none begins there. */
+const char *arch_probe_kernel_name(uint16_t offset);
 /* By its number in DWARF: a general one. */
 bool arch_probe_dwarf(unsigned int number, struct arch_probe_reg *reg);
 /* The n-th integer argument of a function at its entry, from 0; false: it is on the stack. */

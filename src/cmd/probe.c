@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "cmd/probe_list.h"
 #include "cmd/probe_watch.h"
+#include "tracee/interrupt.h"
 
 static const struct opt table[] = {
 	OPT_HEADING("What to watch"),
@@ -40,7 +41,7 @@ static const struct opt table[] = {
 		 "the program's stack; with -c folded stacks"),
 	OPT_FLAG('K', "kernel-stack", struct probe_options, kernel_stack, "the kernel's stack"),
 	OPT_NUMBER('s', "string-limit", struct probe_options, text_limit, "N",
-		   "bytes of a text (64)", .max = CHOP_PROBE_TEXT_MAX - 1),
+		   "bytes of a text (64)", .max = CHOP_PROBE_TEXT_MAX - 2),
 	OPT_HEADING("Result"),
 	OPT_TEXT('o', "output", struct probe_options, output, "FILE",
 		 "write to FILE (default: stderr with a command, else\nstdout)"),
@@ -251,19 +252,28 @@ static void report_attached(const struct probe_session *s)
 
 /* -- setting up -------------------------------------------------------------------------------------- */
 
-static bool has_text_tests(const struct points *points)
+/* Length of the longest text something is compared with; 0: texts are not compared. */
+static size_t longest_test(const struct points *points)
 {
+	size_t longest = 0;
+
 	for (size_t i = 0; i < points->plans.length; i++) {
-		if (points->plans.items[i].text_tests.length)
-			return true;
+		const struct point_plan *plan = &points->plans.items[i];
+
+		for (size_t k = 0; k < plan->text_tests.length; k++) {
+			size_t length = strlen(plan->text_tests.items[k].text) + 1;
+
+			longest = length > longest ? length : longest;
+		}
 	}
-	return false;
+	return longest;
 }
 
 static void fill_request(struct probe_session *s, char *const *argv)
 {
 	struct point_request *r = &s->request;
 	bool stacks = s->o.stack || s->o.kernel_stack;
+	size_t tests = longest_test(&s->points);
 
 	r->argv = argv;
 	r->pids = s->pids;
@@ -275,10 +285,13 @@ static void fill_request(struct probe_session *s, char *const *argv)
 	r->tally = s->tally.options;
 	r->stack_user = s->o.stack;
 	r->stack_kernel = s->o.kernel_stack;
-	r->text_limit = (uint32_t)s->o.text_limit + 1;
+	r->text_limit = (uint32_t)(tests > s->o.text_limit ? tests : s->o.text_limit);
+	if (r->text_limit > CHOP_PROBE_TEXT_MAX - 2)
+		r->text_limit = CHOP_PROBE_TEXT_MAX - 2;
+	s->writer.text_limit = s->o.text_limit;
 	r->buffer = s->o.buffer;
 	r->mode = CHOP_PROBE_RECORDS;
-	if (has_text_tests(&s->points) || stacks || s->o.stop_count)
+	if (tests || stacks || s->o.stop_count)
 		return;
 	if (s->o.count && !s->o.latency)
 		r->mode = CHOP_PROBE_COUNTS;
@@ -293,6 +306,15 @@ static int choose_source(struct probe_session *s)
 
 	if (strcmp(name, "ftrace"))
 		error = point_bpf_open(&s->source, &s->request);
+	/* Only what is missing here may be had another way; a wrong command may not. */
+	if (error && strcmp(name, "bpf") && (*name || err_status() == CHOP_MISSING)) {
+		cleanup_free char *first = xstrdup(err_message());
+
+		err_clear();
+		error = point_ftrace_open(&s->source, &s->request);
+		if (error && *first)
+			return err_set(CHOP_MISSING, -error, "%s", first);
+	}
 	if (error)
 		return error;
 	s->in_kernel = s->request.mode != CHOP_PROBE_RECORDS || s->o.latency;
@@ -347,6 +369,7 @@ static int run(struct probe_session *s, int argc, char **argv, const struct strv
 	if (error)
 		return error;
 	fill_request(s, command);
+	interrupt_catch();
 	error = choose_source(s);
 	if (error)
 		return error;

@@ -204,8 +204,9 @@ int probe_watch(struct probe_session *s)
 {
 	int error = open_output(s), status;
 
+	/* After the command was forked: for it nothing changes. */
+	signal(SIGPIPE, SIG_IGN);
 	if (!error) {
-		interrupt_catch();
 		s->started = s->writer.origin = now();
 		error = s->source->ops->start(s->source);
 	}

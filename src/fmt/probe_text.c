@@ -68,11 +68,13 @@ static void number(struct buf *out, enum arg_format format, uint64_t value)
 
 /* A text that cannot be read is its address; a number that cannot be read a question mark. */
 static void argument(struct buf *out, const struct point_arg *arg, const struct point_event *event,
-		     size_t i)
+		     size_t i, size_t limit)
 {
+	size_t length = event->length[i];
+
 	if (event->text[i]) {
-		quoted(out, event->text[i], event->length[i]);
-		if (event->cut >> i & 1)
+		quoted(out, event->text[i], length < limit ? length : limit);
+		if ((event->cut >> i & 1) || length > limit)
 			buf_add_text(out, "...");
 	} else if ((event->unread >> i & 1) &&
 		   (arg->format != ARG_TEXT || event->value[i] || arg->fetch.width)) {
@@ -211,7 +213,7 @@ static void text_event(struct probe_writer *writer, const struct point_event *ev
 	buf_printf(out, "%7d %s(", event->tid, writer->points->rows.items[event->row].name);
 	for (size_t i = 0; i < plan->args.length; i++) {
 		buf_printf(out, "%s%s=", i ? ", " : "", plan->args.items[i].name);
-		argument(out, &plan->args.items[i], event, i);
+		argument(out, &plan->args.items[i], event, i, writer->text_limit);
 	}
 	buf_add_text(out, ")\n");
 }

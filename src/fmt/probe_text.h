@@ -12,8 +12,9 @@
 struct probe_writer {
 	const struct points *points;
 	bool json;
-	bool names;	 /* of threads in front: events of all processes */
-	uint64_t origin; /* what times count from, ns */
+	bool names;	   /* of threads in front: events of all processes */
+	size_t text_limit; /* bytes of a text that are shown */
+	uint64_t origin;   /* what times count from, ns */
 	struct text_out out;
 	struct places places;
 	struct map known; /* processes whose mappings have been read */

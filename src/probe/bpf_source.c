@@ -140,7 +140,8 @@ static void configure(struct probe_bpf *skel, const struct point_request *reques
 	skel->rodata->linear_low = request->tally.low;
 	skel->rodata->linear_step = request->tally.step;
 	skel->rodata->linear_count = request->tally.count;
-	skel->rodata->text_limit = request->text_limit;
+	/* One more than is shown, to see whether there is more; and a NUL. */
+	skel->rodata->text_limit = request->text_limit + 2;
 	skel->rodata->with_text = has_text(request->points);
 	skel->rodata->with_stack = request->stack_user || request->stack_kernel;
 	skel->rodata->stack_user = request->stack_user;
@@ -304,20 +305,22 @@ static int attach(struct bpf_source *s)
 	if (processes == 1 && !request->follow && !request->everyone)
 		s->attachments.pid = request->argv ? s->launch.pid : request->pids[0];
 	raise_file_limit();
+	/* Before the sites, so that the exec that begins the watching is itself seen. */
+	error = probe_bpf__attach(s->skel);
+	if (error)
+		return err_sys(CHOP_MISSING, -error, "cannot attach BPF programs to tracepoints");
 	error = attach_sites(&s->attachments, request);
 	if (error)
 		return err_sys(CHOP_MISSING, -error, "cannot attach to %s",
 			       request->points->rows.items[0].name);
 	s->base.attach_ns = now() - start;
-	error = probe_bpf__attach(s->skel);
-	return error ? err_sys(CHOP_MISSING, -error, "cannot attach BPF programs to tracepoints")
-		     : 0;
+	return 0;
 }
 
 /* -- reading -------------------------------------------------------------------------------------- */
 
 static void take_texts(struct point_event *event, const struct point_plan *plan,
-		       const struct chop_probe_record_text *full)
+		       const struct chop_probe_record_text *full, uint32_t limit)
 {
 	for (size_t i = 0; i < plan->args.length; i++) {
 		uint32_t at = (uint32_t)event->value[i], length = (uint32_t)(event->value[i] >> 32);
@@ -327,7 +330,9 @@ static void take_texts(struct point_event *event, const struct point_plan *plan,
 			continue;
 		event->text[i] = full->text + at;
 		/* Without the NUL. */
-		event->length[i] = length ? length - 1 : 0;
+		length -= length != 0;
+		event->cut |= (uint32_t)(length > limit) << i;
+		event->length[i] = length > limit ? limit : length;
 	}
 }
 
@@ -354,12 +359,11 @@ static int on_record(void *context, void *data, size_t size)
 		.plan = record->plan,
 		.comm = record->comm,
 		.unread = record->unread,
-		.cut = record->cut,
 	};
 
 	memcpy(event.value, record->value, sizeof(event.value));
 	if (size >= sizeof(struct chop_probe_record_text))
-		take_texts(&event, &points->plans.items[event.plan], data);
+		take_texts(&event, &points->plans.items[event.plan], data, s->request->text_limit);
 	if (size >= sizeof(struct chop_probe_record_stack))
 		take_stacks(&event, data, points->plans.items[event.plan].at_entry);
 	s->handled++;

@@ -25,7 +25,7 @@ struct point_request {
 	enum chop_probe_mode mode; /* what the kernel may do on its own */
 	struct tally_options tally;
 	bool stack_user, stack_kernel;
-	uint32_t text_limit; /* bytes of a text, its NUL included; at most CHOP_PROBE_TEXT_MAX */
+	uint32_t text_limit; /* bytes of a text; at most CHOP_PROBE_TEXT_MAX - 2 */
 	uint64_t buffer;     /* bytes between the kernel and us; 0: as many as usual */
 };
 
@@ -69,13 +69,14 @@ struct point_source_ops {
 	uint64_t (*lost)(struct point_source *source);
 	/* Nothing new happens from now on; what has happened can still be read. */
 	void (*stop)(struct point_source *source);
-	/* Add what the kernel has counted. */
+	/* Add what the kernel has counted; NULL when it does not count. */
 	int (*collect)(struct point_source *source, struct tally *tally);
 	void (*close)(struct point_source *source);
 };
 
 /* 0, or -errno with a message recorded; CHOP_MISSING when another source may do. */
 int point_bpf_open(struct point_source **source, const struct point_request *request);
+int point_ftrace_open(struct point_source **source, const struct point_request *request);
 
 /* The command has ended? Notes it. */
 void point_source_reap(struct point_source *source, struct launch *launch);

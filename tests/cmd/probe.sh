@@ -102,7 +102,7 @@ mkfifo to
 "$points" wait 1000 <to >out &
 pid=$!
 exec 3>to
-chop probe -q -o result --stop-count 1000 u::work -p $pid 2>errors &
+chop probe -q -o result --stop-count 1000 "u:$points:work" -p $pid 2>errors &
 watcher=$!
 while kill -0 $watcher 2>/dev/null; do
 	echo >&3

@@ -67,6 +67,15 @@ bool arch_probe_reg(const char *name, struct arch_probe_reg *reg)
 	return false;
 }
 
+const char *arch_probe_kernel_name(uint16_t offset)
+{
+	for (unsigned int i = 0; i < COUNT; i++) {
+		if (registers[i].offset == offset)
+			return registers[i].kernel;
+	}
+	return NULL;
+}
+
 bool arch_probe_dwarf(unsigned int number, struct arch_probe_reg *reg)
 {
 	return number < 16 && whole(number, reg);
