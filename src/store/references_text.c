@@ -121,13 +121,16 @@ enum references_format references_guess(const char *line)
 
 static int touch_line(struct references *references, const struct references_line *line)
 {
-	uint64_t block = references->block, last = line->address + line->size - 1;
+	uint64_t block = references->block, first = line->address / block;
+	uint64_t last = line->address + (line->size - 1);
 	int error = 0;
 
 	if (references->format == REFERENCES_NUMBERS)
 		return stream_touch(&references->stream, line->address);
-	for (uint64_t i = line->address / block; i <= last / block && !error; i++)
-		error = stream_touch(&references->stream, i);
+	if (last < line->address) /* beyond the end of all addresses */
+		last = UINT64_MAX;
+	for (uint64_t i = 0; i <= last / block - first && !error; i++)
+		error = stream_touch(&references->stream, first + i);
 	return error;
 }
 
