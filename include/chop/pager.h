@@ -124,6 +124,7 @@ struct pager_shared {
 	/* statistics */
 	uint64_t faults __attribute__((aligned(64)));
 	uint64_t busy;	       /* clock ticks spent serving */
+	uint64_t cpu_ns;       /* CPU time the pager took; known when it ends */
 	uint64_t open, closed; /* pages now open; pages ever closed */
 	uint64_t kept;	       /* pages that could not be closed and stay open */
 	uint64_t strange;      /* faults outside of all known ranges */

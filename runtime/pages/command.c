@@ -32,6 +32,16 @@ static long restore(struct pager *pager)
 	return 0;
 }
 
+static uint64_t cpu_time(void)
+{
+	struct {
+		int64_t seconds, nanoseconds;
+	} time = { 0, 0 };
+
+	sys(__NR_clock_gettime, 2 /* CLOCK_PROCESS_CPUTIME_ID */, (uint64_t)&time, 0);
+	return (uint64_t)time.seconds * 1000000000 + (uint64_t)time.nanoseconds;
+}
+
 static long run_window(struct pager *pager, const struct pager_command *command)
 {
 	switch (command->op) {
@@ -49,6 +59,7 @@ static long run_window(struct pager *pager, const struct pager_command *command)
 	case PAGER_RESTORE:
 		return restore(pager);
 	case PAGER_EXIT:
+		pager->shared->cpu_ns = cpu_time();
 		pager->leaving = true;
 		return 0;
 	case PAGER_NOTHING:

@@ -157,7 +157,8 @@ static void start(struct pager *pager)
 	pager->setup.pid = (int32_t)sys(__NR_getpid, 0, 0, 0);
 	/* No descriptor of the program may stay open in us. */
 	sys(__NR_close_range, 0, ~0U, 0);
-	sys(__NR_setsid, 0, 0, 0);
+	/* Of its own process group, but of the session: sessions are scheduled apart. */
+	sys(__NR_setpgid, 0, 0, 0);
 	sys(__NR_prctl, 15 /* PR_SET_NAME */, (uint64_t) "chop-pager", 0);
 	open_uffd(pager);
 	scratch = (uint64_t)pager->scratch;

@@ -158,14 +158,15 @@ static void report(const struct pages_result *result, const struct options *opti
 	if (result->no_ips)
 		log_warn("instruction pointers are not known: perf_event_open is not allowed "
 			 "(kernel.perf_event_paranoid)");
-	else if (result->unknown_ips)
+	else if (result->unknown_ips && options->ips)
 		log_warn("%" PRIu64 " of %" PRIu64 " references are without instruction pointer",
 			 result->unknown_ips, result->accesses);
 	if (result->interrupted && !result->ended)
 		log_info("let go; the program goes on");
-	log_verbose("%" PRIu64 " faults served in %.3f s, %" PRIu64
+	log_verbose("%" PRIu64 " faults served in %.3f s (%.6f s of CPU time), %" PRIu64
 		    " pages closed, kept open %" PRIu64 " times",
-		    result->faults, (double)result->busy_ns / 1e9, result->closed, result->kept);
+		    result->faults, (double)result->busy_ns / 1e9, (double)result->cpu_ns / 1e9,
+		    result->closed, result->kept);
 	log_info("%" PRIu64 " references in %s", result->accesses,
 		 options->output ? options->output
 		 : sink->binary	 ? "chop.pages"

@@ -111,6 +111,7 @@ const struct page_format page_format_kvmtrace = {
 
 struct oracle {
 	struct map last; /* object -> number of its last request, from 1 */
+	uint32_t first;	 /* the process that made the first request */
 };
 
 static int oracle_patch(struct page_writer *writer, uint64_t number, uint64_t next)
@@ -126,26 +127,32 @@ static int oracle_patch(struct page_writer *writer, uint64_t number, uint64_t ne
 	return error ? err_sys(CHOP_USAGE, -error, "cannot write %s", writer->out.name) : 0;
 }
 
-/* One address space's page is not another's; process ids have at most 22 bits. */
-static uint64_t object_of(const struct page_writer *writer, const struct chop_page_record *record)
+/*
+ * One address space's page is not another's: but for the first process, numbers have the
+ * process id, of at most 22 bits, above.
+ */
+static uint64_t object_of(const struct page_writer *writer, struct oracle *state,
+			  const struct chop_page_record *record)
 {
 	uint64_t page = record->address / writer->header.page_size;
 
-	return record->process == writer->header.process ? page
-							 : page | (uint64_t)record->process << 40;
+	if (!state->first)
+		state->first = record->process;
+	return record->process == state->first ? page : page | (uint64_t)record->process << 40;
 }
 
 static int oracle_add(struct page_writer *writer, const struct chop_page_record *record)
 {
 	struct oracle *state = writer->state;
-	uint64_t object = object_of(writer, record), last;
 	uint32_t time = (uint32_t)(record->time / 1000000000), size = writer->header.page_size;
+	uint64_t object, last;
 	int64_t none = -1;
 	uint8_t *at;
 	int error = 0;
 
 	if (record->kind >= CHOP_PAGE_WRITTEN)
 		return 0;
+	object = object_of(writer, state, record);
 	writer->records++;
 	if (map_get(&state->last, object, &last))
 		error = oracle_patch(writer, last, writer->records);

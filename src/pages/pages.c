@@ -39,6 +39,7 @@ static void fill_result(const struct tracer *tracer, struct pages_result *result
 	result->status = tracer->first_status;
 	result->faults = tracer->faults;
 	result->closed = tracer->closed;
+	result->cpu_ns = tracer->cpu_ns;
 	result->kept = tracer->kept;
 	result->no_main = tracer->setup.malloc_only && !tracer->catcher_seen;
 	result->refused = tracer->refused;

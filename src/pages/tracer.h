@@ -26,7 +26,7 @@ struct tracer {
 	bool leaving;	    /* everything is being let go */
 	uint64_t refused;   /* bytes of private mappings that could not be watched */
 	int refused_error;
-	uint64_t faults, closed, kept, busy; /* of pagers that have ended */
+	uint64_t faults, closed, kept, busy, cpu_ns; /* of pagers that have ended */
 };
 
 /* A record of now about a task, without values. */
