@@ -115,6 +115,12 @@ struct pager_shared {
 	 * would serve its own fault. The lock is held for the few instructions of a touch.
 	 */
 	uint32_t lock, unstable;
+	/*
+	 * A robust pthread_mutex_t that chop's tracing thread holds. When that dies the kernel
+	 * sets FUTEX_OWNER_DIED in the first word, and only then lets go of the threads it had
+	 * stopped: from then on calls are made that nobody tells of.
+	 */
+	uint32_t owner[16];
 	/* ring: head is the pager's, tail is chop's; both only grow */
 	uint64_t head __attribute__((aligned(64)));
 	uint64_t waits; /* times the ring was full */

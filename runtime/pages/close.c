@@ -15,7 +15,7 @@ static bool touch_home(struct pager *pager, uint64_t page)
 
 	while (__atomic_exchange_n(&shared->lock, 1, __ATOMIC_ACQUIRE))
 		machine_relax();
-	safe = !shared->unstable;
+	safe = !shared->unstable && !abandoned(pager);
 	if (safe)
 		machine_touch(page);
 	__atomic_store_n(&shared->lock, 0, __ATOMIC_RELEASE);
@@ -67,7 +67,8 @@ bool close_slot(struct pager *pager, struct slot *slot, enum slot_list next)
 {
 	const struct range *range = range_find(pager, slot->page);
 
-	if (slot->pinned)
+	/* What is at home may be something else already. */
+	if (slot->pinned || abandoned(pager))
 		return false;
 	if (!range) {
 		window_drop(pager, slot);

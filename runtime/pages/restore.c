@@ -29,6 +29,27 @@ static void read_events(struct pager *pager)
 	sys(__NR_fcntl, uffd, 4, 0);
 }
 
+/*
+ * When chop died, calls it had stopped went on, and nobody told us: the program may have
+ * unmapped a page, and mapped something else there. That is not registered with us.
+ */
+static bool is_ours(struct pager *pager, uint64_t page)
+{
+	long error = -EAGAIN;
+
+	for (int tries = 0; tries < 1000 && error == -EAGAIN; tries++) {
+		error = uffd_zero(pager, page, UFFD_DONTWAKE);
+		if (error == -EAGAIN)
+			read_events(pager);
+	}
+	return !error || error == -EEXIST;
+}
+
+static bool both_ends_ours(struct pager *pager, const struct range *range)
+{
+	return is_ours(pager, range->start) && is_ours(pager, range->end - PAGE);
+}
+
 /* One page that a bulk move stopped at. */
 static void move_one(struct pager *pager, uint64_t to, uint64_t from)
 {
@@ -50,7 +71,7 @@ static void move_one(struct pager *pager, uint64_t to, uint64_t from)
 		break;
 	}
 	/* It cannot be moved: unless the target has a page, take it over with its mapping. */
-	if (uffd_zero(pager, to, UFFD_DONTWAKE) == -EEXIST)
+	if (uffd_zero(pager, to, UFFD_DONTWAKE))
 		return;
 	uffd_unregister(pager, from, from + PAGE);
 	sys_remap(from, PAGE, 0, to);
@@ -114,7 +135,10 @@ static void restore_file(struct pager *pager, const struct range *range, bool wa
 		sys(__NR_munmap, shadow, size, 0);
 	}
 	sys(__NR_mprotect, origin_of(range->start), size, range->protection);
-	sys_transfer(origin_of(range->start), size, range->start);
+	if (both_ends_ours(pager, range))
+		sys_transfer(origin_of(range->start), size, range->start);
+	else
+		sys(__NR_munmap, origin_of(range->start), size, 0);
 }
 
 static void restore_anonymous(struct pager *pager, const struct range *range, bool was_writable)
@@ -127,7 +151,10 @@ static void restore_anonymous(struct pager *pager, const struct range *range, bo
 	}
 	if (!was_writable) {
 		sys(__NR_mprotect, shadow, size, range->protection);
-		sys_transfer(shadow, size, range->start);
+		if (both_ends_ours(pager, range))
+			sys_transfer(shadow, size, range->start);
+		else
+			sys(__NR_munmap, shadow, size, 0);
 		return;
 	}
 	if (!writable(range))

@@ -226,6 +226,13 @@ static inline uint64_t origin_of(uint64_t address)
 	return address ^ PAGER_ORIGIN_BIT;
 }
 
+/* Nobody tells what the program does to its mappings any more. */
+static inline bool abandoned(const struct pager *pager)
+{
+	return __atomic_load_n(&pager->shared->owner[0], __ATOMIC_ACQUIRE) &
+	       0x40000000 /* FUTEX_OWNER_DIED */;
+}
+
 static inline bool writable(const struct range *range)
 {
 	return range->protection & PROT_WRITE;

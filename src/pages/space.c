@@ -55,8 +55,10 @@ void space_free(struct space *space)
 	close_fd(&space->pipe);
 	close_fd(&space->pager_fd);
 	vma_close(&space->vmas);
-	if (space->shared)
+	if (space->shared) {
+		pthread_mutex_unlock((pthread_mutex_t *)(void *)space->shared->owner);
 		munmap(space->shared, space->setup.shared_size);
+	}
 	pthread_mutex_destroy(&space->lock);
 	vec_release(&space->excluded);
 	free(space);

@@ -275,6 +275,21 @@ static int fetch(struct space *space, int theirs, const char *what)
 	return fd;
 }
 
+/* Held by the thread that traces until the space is freed. */
+static void hold_owner(struct pager_shared *shared)
+{
+	pthread_mutex_t *mutex = (pthread_mutex_t *)(void *)shared->owner;
+	pthread_mutexattr_t attributes;
+
+	_Static_assert(sizeof(*mutex) <= sizeof(shared->owner), "room for a mutex");
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+	pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+	pthread_mutex_init(mutex, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	pthread_mutex_lock(mutex);
+}
+
 /* Its end of the pipe is closed: only ours tells it that we live. */
 static int connect(struct space *space, struct journal *journal)
 {
@@ -291,6 +306,7 @@ static int connect(struct space *space, struct journal *journal)
 	if (shared == MAP_FAILED)
 		return err_sys(CHOP_MISSING, errno, "cannot map the pager's pages");
 	space->shared = shared;
+	hold_owner(shared);
 	space->serving = true;
 	space->feed = journal_add(journal, shared, space->setup.ring, space->pid);
 	return space_do(space, PAGER_HELLO, 0, 0);
