@@ -157,6 +157,7 @@ static int resolve_address(struct module *module, uint64_t address, const char *
 			   struct u64vec *out)
 {
 	const struct image *image = module_image(module);
+	uint64_t in_file = address;
 
 	if (!image)
 		return module->open_error;
@@ -167,6 +168,12 @@ static int resolve_address(struct module *module, uint64_t address, const char *
 			       "the %s 0x%" PRIx64
 			       " is not in the code of %s (-module chooses another)",
 			       what, address, module->path);
+	else
+		in_file -= module->bias;
+	if (!image_is_instruction(image, in_file))
+		log_warn("the %s 0x%" PRIx64 " seems to be in the middle of an instruction of %s: "
+			 "a breakpoint there would damage it",
+			 what, in_file, module_file_name(module));
 	*vec_push(out) = address;
 	return 0;
 }

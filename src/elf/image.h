@@ -64,6 +64,8 @@ const struct symbol *image_symbol_at(const struct image *image, uint64_t address
 uint64_t image_function_end(const struct image *image, const struct symbol *symbol);
 /* The nearest function names to a misspelt one, for messages; up to `max`, returns count. */
 size_t image_suggest(const struct image *image, const char *name, const char **names, size_t max);
+/* Whether an instruction begins there, as far as decoding its function from the start tells. */
+bool image_is_instruction(const struct image *image, uint64_t address);
 /* Bytes of the file at an address: pointer valid while open, NULL when not file-backed. */
 const uint8_t *image_bytes(const struct image *image, uint64_t address, size_t size);
 

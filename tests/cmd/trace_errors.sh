@@ -43,6 +43,39 @@ expect_one_error 'region was reached 30 times; invocation 100 never came'
 trace 2 -begin 1 -end 2 -module ld-linux-x86-64.so.2 -- "$program" many
 expect_one_error 'the begin 0x1 is not in the code of'
 
+# Options that contradict each other, or say too little.
+trace 2 -end 20 -- "$program"
+expect_one_error '-end needs a -begin'
+trace 2 -interval 1s -- "$program"
+expect_one_error '-interval needs -active'
+trace 2 -active 1s -interval 1s -module libc -- "$program"
+expect_one_error 'there are none'
+trace 2 -function region -prob 0.1 -indices 3 -- "$program"
+expect_one_error 'two ways to choose'
+trace 2 -function region -seed 4 -- "$program"
+expect_one_error '-seed is for -prob'
+trace 2 -function region -prob 2 -- "$program"
+expect_one_error "'2' is not a fraction"
+trace 2 -begin 10@0 -end 20 -- "$program"
+expect_one_error 'counted from 1'
+trace 2 -begin 10@x -end 20 -- "$program"
+expect_one_error "'x' is not a whole number"
+trace 2 -function region -p 1 -lazy
+expect_one_error '-lazy is for programs we start'
+trace 2 -function region -trace-dir 't%' -- "$program"
+expect_one_error 'nothing else'
+
+# A begin in the middle of an instruction is told of.
+if command -v objdump >/dev/null; then
+	inside=$(objdump -d --disassemble=region "$program" |
+		awk '/^ +[0-9a-f]+:/ && NF > 3 { sub(":", "", $1); print $1; exit }')
+	rm -rf t
+	timeout 20 "$CHOP" trace -begin "$(printf %x $((0x$inside + 1)))" -end "$inside" \
+		-trace-dir t -- "$program" many >"$OUT" 2>"$ERR"
+	expect_error_match 'warning: the begin .* seems to be in the middle of an instruction'
+	rm -rf t
+fi
+
 # Some of what was wanted came.
 trace 0 -function region -indices 3,100 -- "$program" many
 expect_error_match 'warning: .*invocation 100 never came'
