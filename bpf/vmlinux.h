@@ -34,7 +34,7 @@ enum bpf_map_type {
 enum { BPF_ANY = 0, BPF_NOEXIST = 1, BPF_EXIST = 2 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 enum { BPF_RB_AVAIL_DATA = 0 };
-enum { BPF_F_USER_STACK = 1 << 8 };
+enum { BPF_F_USER_STACK = 1 << 8, BPF_F_MMAPABLE = 1 << 10 };
 enum bpf_func_id { BPF_FUNC_get_attach_cookie = 174 };
 
 #define __CORE __attribute__((preserve_access_index))
@@ -99,6 +99,7 @@ struct fs_struct {
 } __CORE;
 struct mm_struct {
 	unsigned long arg_start, arg_end, env_start, env_end;
+	void *pgd;
 } __CORE;
 struct sigset {
 	unsigned long sig[1];

@@ -65,6 +65,6 @@ struct backend {
 	struct tracee *tracee;
 };
 
-extern const struct backend_ops uffd_backend;
+extern const struct backend_ops uffd_backend, clone_backend;
 
 #endif

@@ -16,7 +16,7 @@
 #include "tracee/interrupt.h"
 #include "tracee/threads.h"
 
-static const struct backend_ops *const backends[] = { &uffd_backend };
+static const struct backend_ops *const backends[] = { &uffd_backend, &clone_backend };
 
 static const struct backend_ops *find_backend(const char *name)
 {

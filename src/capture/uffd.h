@@ -15,6 +15,7 @@
 
 #include "base/uapi.h"
 #include "capture/backend.h"
+#include "capture/changes.h"
 #include "capture/pagelog.h"
 #include "tracee/inject.h"
 
@@ -51,13 +52,6 @@ struct shared_pages {
 	struct map index; /* object number and page of it -> content */
 };
 
-/* What written pages held at a moment of the region. */
-struct page_copies {
-	struct map index; /* address -> copy, CHOP_PAGE_SIZE bytes */
-	backend_change_fn *change;
-	void *context; /* of `change` */
-};
-
 struct uffd {
 	struct backend base;
 	int fd;	     /* missing pages, and writes noted by the kernel */
@@ -79,6 +73,8 @@ struct uffd {
 /* -- uffd_ranges.c: what to do with each mapping -- */
 /* Fill ranges from capture->maps; 0, or -errno with the reason why it cannot be done. */
 int uffd_plan(struct uffd *uffd);
+/* What kind of memory a mapping is, apart from what uffd_plan finds out about its pages. */
+enum range_kind uffd_kind(const struct tracee *tracee, const struct capture_mapping *mapping);
 /* -- uffd_special.c: locked, watched and pinned memory -- */
 void uffd_plan_special(struct uffd *uffd);
 struct uffd_range *uffd_find(struct uffd *uffd, uint64_t address);
@@ -117,7 +113,6 @@ int uffd_snapshot(struct backend *backend);
 int uffd_changes(struct backend *backend, backend_change_fn *change, void *context);
 int uffd_present(struct backend *backend, uint64_t start, uint64_t end, backend_change_fn *page,
 		 void *context);
-void uffd_forget_copies(struct page_copies *copies);
 
 /* -- uffd_release.c: the region changes its address space -- */
 int uffd_release(struct backend *backend, struct thread *owner, uint64_t start, uint64_t end,

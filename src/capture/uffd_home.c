@@ -237,7 +237,7 @@ int uffd_home(struct uffd *uffd, struct thread *owner)
 	uffd->ranges.length = 0;
 	uffd_shared_release(&uffd->shared);
 	uffd->shared = (struct shared_pages){ 0 };
-	uffd_forget_copies(&uffd->copies);
+	changes_forget(&uffd->copies);
 	uffd->capture = NULL;
 	return error;
 }

@@ -45,7 +45,7 @@ static enum range_kind shared_kind(const struct capture_mapping *mapping)
 	return mapping->flags & PAGE_WRITE ? RANGE_SHARED : RANGE_ZAPPED;
 }
 
-static enum range_kind kind_of(const struct tracee *tracee, const struct capture_mapping *mapping)
+enum range_kind uffd_kind(const struct tracee *tracee, const struct capture_mapping *mapping)
 {
 	const char *path = mapping->path;
 
@@ -159,7 +159,7 @@ int uffd_plan(struct uffd *uffd)
 		struct uffd_range range = {
 			.start = mapping->start,
 			.end = mapping->end,
-			.kind = kind_of(uffd->base.tracee, mapping),
+			.kind = uffd_kind(uffd->base.tracee, mapping),
 			.flags = mapping->flags,
 			.mapping = i,
 		};

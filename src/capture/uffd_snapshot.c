@@ -15,15 +15,6 @@
 #include "tracee/memory.h"
 #include "tracee/trampoline.h"
 
-/* Equal bytes that separate two changes; fewer are cheaper to give than to leave out. */
-#define GAP_MIN 16
-
-void uffd_forget_copies(struct page_copies *copies)
-{
-	map_release(&copies->index);
-	*copies = (struct page_copies){ 0 };
-}
-
 static bool is_writable(const struct uffd_range *range)
 {
 	return range->kind != RANGE_LEFT && range->flags & PAGE_WRITE;
@@ -110,7 +101,7 @@ int uffd_snapshot(struct backend *backend)
 {
 	struct uffd *uffd = (struct uffd *)backend;
 
-	uffd_forget_copies(&uffd->copies);
+	changes_forget(&uffd->copies);
 	return each_written_page(uffd, copy_page);
 }
 
@@ -135,30 +126,6 @@ static void unwritten(struct uffd *uffd, const struct uffd_range *range, uint64_
 		memset(content, 0, CHOP_PAGE_SIZE);
 }
 
-static int give_changes(const struct page_copies *copies, uint64_t page, const uint8_t *before,
-			const uint8_t *now)
-{
-	size_t start = 0;
-
-	while (start < CHOP_PAGE_SIZE) {
-		size_t end, equal = 0;
-		int error;
-
-		while (start < CHOP_PAGE_SIZE && before[start] == now[start])
-			start++;
-		for (end = start; end < CHOP_PAGE_SIZE && equal < GAP_MIN; end++)
-			equal = before[end] == now[end] ? equal + 1 : 0;
-		end -= equal;
-		if (end <= start)
-			break;
-		error = copies->change(copies->context, page + start, now + start, end - start);
-		if (error)
-			return error;
-		start = end;
-	}
-	return 0;
-}
-
 static int compare_page(struct uffd *uffd, struct uffd_range *range, uint64_t page,
 			uint64_t categories)
 {
@@ -169,9 +136,9 @@ static int compare_page(struct uffd *uffd, struct uffd_range *range, uint64_t pa
 	    memory_read(uffd->base.tracee, page, now, sizeof(now)))
 		return 0;
 	if (map_get(&uffd->copies.index, page, &copy))
-		return give_changes(&uffd->copies, page, (const uint8_t *)copy, now);
+		return changes_give(&uffd->copies, page, (const uint8_t *)copy, now);
 	unwritten(uffd, range, page, before);
-	return give_changes(&uffd->copies, page, before, now);
+	return changes_give(&uffd->copies, page, before, now);
 }
 
 int uffd_changes(struct backend *backend, backend_change_fn *change, void *context)
@@ -182,7 +149,7 @@ int uffd_changes(struct backend *backend, backend_change_fn *change, void *conte
 	uffd->copies.change = change;
 	uffd->copies.context = context;
 	error = each_written_page(uffd, compare_page);
-	uffd_forget_copies(&uffd->copies);
+	changes_forget(&uffd->copies);
 	return error;
 }
 

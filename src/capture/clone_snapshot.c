@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * What changed since a moment of the region, whoever changed it: pages written until then
+ * are copied, and compared at the end; the others held what they held at entry.
+ */
+#include "capture/clone.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "tracee/memory.h"
+#include "tracee/threads.h"
+#include "tracee/trampoline.h"
+
+typedef int written_fn(struct clone *clone, const struct clone_range *range, uint64_t page);
+
+struct walk {
+	struct clone *clone;
+	const struct clone_range *range;
+	written_fn *function;
+};
+
+static int one_page(void *context, uint64_t page, unsigned int bits)
+{
+	const struct walk *walk = context;
+
+	(void)bits;
+	if (walk->range->kind == CLONE_PRIVATE && clone_is_unwritten(walk->clone, page))
+		return 0;
+	return walk->function(walk->clone, walk->range, page);
+}
+
+/* -- memory mapped since entry: no range of ours knows it ---------------------------------- */
+
+static bool is_new(struct clone *clone, uint64_t page)
+{
+	return !clone_find(clone, page) && !capture_mapping_at(clone->capture, page) &&
+	       !trampoline_owns(clone->base.tracee, page);
+}
+
+struct new_pages {
+	struct clone *clone;
+	written_fn *function;
+};
+
+static int one_new_page(void *context, uint64_t page)
+{
+	const struct new_pages *pages = context;
+
+	return is_new(pages->clone, page) ? pages->function(pages->clone, NULL, page) : 0;
+}
+
+static int each_new_page(struct clone *clone, written_fn *function)
+{
+	struct new_pages pages = { clone, function };
+	struct capture_mapping_vec maps = { 0 };
+	int error = mappings_read(clone->base.tracee, &maps);
+
+	for (size_t i = 0; i < maps.length && !error; i++) {
+		const struct capture_mapping *mapping = &maps.items[i];
+
+		if (mapping->flags & PAGE_WRITE)
+			error = clone_each_present(clone, mapping->start, mapping->end,
+						   one_new_page, &pages);
+	}
+	mappings_release(&maps);
+	return error;
+}
+
+static int each_written_page(struct clone *clone, written_fn *function)
+{
+	pid_t pid = thread_alive(clone->base.tracee);
+	int error = 0;
+
+	clone->frames.block = UINT64_MAX;
+	for (size_t i = 0; i < clone->ranges.length && !error; i++) {
+		struct walk walk = { clone, &clone->ranges.items[i], function };
+
+		if (walk.range->flags & PAGE_WRITE)
+			error = page_table_scan(
+				clone->table, pid, walk.range->start, walk.range->end,
+				CHOP_TABLE_ACCESSED | CHOP_TABLE_DIRTY, one_page, &walk);
+	}
+	return error ? error : each_new_page(clone, function);
+}
+
+/* -- taking and comparing ------------------------------------------------------------------ */
+
+static int copy_page(struct clone *clone, const struct clone_range *range, uint64_t page)
+{
+	uint8_t content[CHOP_PAGE_SIZE], *copy;
+
+	(void)range;
+	if (memory_read(clone->base.tracee, page, content, sizeof(content)))
+		return 0;
+	copy = capture_arena(clone->capture, CHOP_PAGE_SIZE);
+	if (!copy)
+		return err_set(CHOP_MISSING, ENOMEM, "out of memory");
+	memcpy(copy, content, sizeof(content));
+	map_put(&clone->copies.index, page, (uint64_t)copy);
+	return 0;
+}
+
+int clone_snapshot(struct backend *backend)
+{
+	struct clone *clone = (struct clone *)backend;
+
+	changes_forget(&clone->copies);
+	return each_written_page(clone, copy_page);
+}
+
+static int compare_page(struct clone *clone, const struct clone_range *range, uint64_t page)
+{
+	uint8_t before[CHOP_PAGE_SIZE], now[CHOP_PAGE_SIZE];
+	const uint8_t *recorded;
+	uint64_t copy;
+
+	if (memory_read(clone->base.tracee, page, now, sizeof(now)))
+		return 0;
+	recorded = pagelog_before(&clone->log, page);
+	if (map_get(&clone->copies.index, page, &copy))
+		memcpy(before, (const uint8_t *)copy, sizeof(before));
+	else if (recorded)
+		memcpy(before, recorded, sizeof(before));
+	else if (range)
+		clone_content(clone, range, page, before);
+	else
+		memset(before, 0, sizeof(before));
+	return changes_give(&clone->copies, page, before, now);
+}
+
+int clone_changes(struct backend *backend, backend_change_fn *change, void *context)
+{
+	struct clone *clone = (struct clone *)backend;
+	int error;
+
+	clone->copies.change = change;
+	clone->copies.context = context;
+	error = each_written_page(clone, compare_page);
+	changes_forget(&clone->copies);
+	return error;
+}
+
+/* -- at the end ---------------------------------------------------------------------------- */
+
+static int give_page(void *context, uint64_t page)
+{
+	const struct clone *clone = context;
+	uint8_t content[CHOP_PAGE_SIZE];
+
+	if (memory_read(clone->base.tracee, page, content, sizeof(content)))
+		return 0;
+	return clone->copies.change(clone->copies.context, page, content, sizeof(content));
+}
+
+int clone_present(struct backend *backend, uint64_t start, uint64_t end, backend_change_fn *page,
+		  void *context)
+{
+	struct clone *clone = (struct clone *)backend;
+
+	clone->copies.change = page;
+	clone->copies.context = context;
+	return clone_each_present(clone, start, end, give_page, clone);
+}
