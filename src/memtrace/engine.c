@@ -326,7 +326,7 @@ int engine_create(const struct engine_config *config, struct engine **out)
 	t->caches.in_use = config->in_use;
 	error = probe_machine(engine);
 	if (!error)
-		error = translator_init(t, config->parked);
+		error = translator_init(t);
 	if (error) {
 		free(engine);
 		return error;
@@ -466,7 +466,16 @@ bool engine_owns(const struct engine *engine, uint64_t start, uint64_t end)
 	return owns;
 }
 
-bool engine_holds(const struct engine *engine, uint64_t address)
+bool engine_same_code(const struct engine *engine, uint32_t low, uint32_t original)
 {
-	return cache_holds(&engine->translator.caches, address);
+	const struct code_caches *caches = &engine->translator.caches;
+
+	for (unsigned int i = 0; i < caches->count; i++) {
+		uint64_t high = (uintptr_t)caches->items[i].start & ~(uint64_t)UINT32_MAX;
+
+		if (cache_holds(caches, high | low) &&
+		    (uint32_t)translator_original(&engine->translator, high | low) == original)
+			return true;
+	}
+	return false;
 }

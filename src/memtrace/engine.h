@@ -115,7 +115,10 @@ void engine_leave(const struct engine *engine, uint64_t fs, uint64_t gs, const u
 
 /* Whether [start, end) holds anything of the engine. */
 bool engine_owns(const struct engine *engine, uint64_t start, uint64_t end);
-/* Whether an address lies in the translated code. */
-bool engine_holds(const struct engine *engine, uint64_t address);
+/*
+ * Whether the low halves of two addresses are those of an instruction's translation and of
+ * the instruction itself: where the processor stores an instruction's address (x87).
+ */
+bool engine_same_code(const struct engine *engine, uint32_t low, uint32_t original);
 
 #endif

@@ -43,6 +43,15 @@ static bool judge_regs(struct region *region)
 	}
 }
 
+static bool same_code(const struct engine *engine, const uint8_t *got, const uint8_t *want)
+{
+	uint32_t copy, original;
+
+	memcpy(&copy, got, sizeof(copy));
+	memcpy(&original, want, sizeof(original));
+	return engine_same_code(engine, copy, original);
+}
+
 static bool judge_xstate(struct region *region, struct engine *engine)
 {
 	const struct thread_state *end = &region->capture->end;
@@ -59,7 +68,7 @@ static bool judge_xstate(struct region *region, struct engine *engine)
 	arch_xstate_canonical(got, size);
 	arch_xstate_canonical(want, size);
 	/* The address of the last x87 instruction is that of our copy of it. */
-	if (engine_holds(engine, *(uint64_t *)(got + X87_IP)))
+	if (same_code(engine, got + X87_IP, want + X87_IP))
 		memcpy(got + X87_IP, want + X87_IP, sizeof(uint64_t));
 	name = arch_xstate_difference(got, want, size, &offset);
 	if (!name)
@@ -79,7 +88,25 @@ static void mask_rseq(const struct capture *c, uint64_t page, uint8_t *got, cons
 	}
 }
 
-static bool judge_page(struct region *region, const struct capture_page *page)
+/*
+ * The same where the program has stored its x87 state (fnstenv, fxsave, xsave): make equal
+ * what tells the place of an instruction, all 8 bytes where the upper half was stored as well.
+ */
+static bool same_stored_code(const struct engine *engine, uint8_t *got, const uint8_t *want,
+			     unsigned int offset)
+{
+	unsigned int at = offset & ~3U;
+
+	if (!same_code(engine, got + at, want + at))
+		return false;
+	memcpy(got + at, want + at, 4);
+	if (at % 8 == 0 && !memcmp(got + at + 6, want + at + 6, 2))
+		memcpy(got + at, want + at, 8);
+	return true;
+}
+
+static bool judge_page(struct region *region, const struct engine *engine,
+		       const struct capture_page *page)
 {
 	const uint8_t *want = page->after ? page->after : page->before;
 	uint8_t got[CHOP_PAGE_SIZE];
@@ -91,13 +118,17 @@ static bool judge_page(struct region *region, const struct capture_page *page)
 	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != CHOP_PAGE_SIZE)
 		return region->calls > 0;
 	mask_rseq(region->capture, page->address, got, want);
-	if (!memcmp(got, want, CHOP_PAGE_SIZE))
-		return true;
-	while (got[offset] == want[offset])
-		offset++;
-	region_say(region, "differs: page %#" PRIx64 " at offset %#x: %#x, in the original %#x",
-		   page->address, offset, got[offset], want[offset]);
-	return false;
+	while (memcmp(got, want, CHOP_PAGE_SIZE)) {
+		while (got[offset] == want[offset])
+			offset++;
+		if (same_stored_code(engine, got, want, offset))
+			continue;
+		region_say(region,
+			   "differs: page %#" PRIx64 " at offset %#x: %#x, in the original %#x",
+			   page->address, offset, got[offset], want[offset]);
+		return false;
+	}
+	return true;
 }
 
 static bool judge_calls(struct region *region)
@@ -126,6 +157,6 @@ void region_judge(struct region *region, struct engine *engine)
 	bool equal = judge_regs(region) && judge_calls(region) && judge_xstate(region, engine);
 
 	for (size_t i = 0; i < pages->length && equal; i++)
-		equal = judge_page(region, &pages->items[i]);
+		equal = judge_page(region, engine, &pages->items[i]);
 	region->report->verified = equal ? CHOP_MEM_EQUAL : CHOP_MEM_DIFFERS;
 }

@@ -77,6 +77,13 @@ uint32_t translator_part(struct translator *t, uint64_t code, uint32_t *whole, u
 	return tables->nblocks++;
 }
 
+uint64_t translator_original(const struct translator *t, uint64_t code)
+{
+	uint32_t insn = t->origins ? insn_at(t, code) : UINT32_MAX;
+
+	return insn == UINT32_MAX ? 0 : t->tables->insns[insn].ip;
+}
+
 uint32_t translator_exit(struct translator *t, enum exit_kind kind)
 {
 	*vec_push(&t->exits) = (struct block_exit){ .kind = kind };

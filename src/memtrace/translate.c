@@ -41,7 +41,7 @@ static bool has_wide_masks(void)
 	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & 1U << 30);
 }
 
-int translator_init(struct translator *t, bool precise)
+int translator_init(struct translator *t)
 {
 	size_t size = sizeof(*t->table) << TABLE_BITS;
 	struct emitter e;
@@ -58,13 +58,10 @@ int translator_init(struct translator *t, bool precise)
 		return err_set(CHOP_MISSING, ENOMEM,
 			       "no free memory below 2 GB beside the program's");
 	}
-	if (precise) {
-		t->origins = mmap(NULL, t->tables->max_insns * sizeof(*t->origins),
-				  PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (t->origins == MAP_FAILED)
-			t->origins = NULL; /* faults are less precise then */
-	}
+	t->origins = mmap(NULL, t->tables->max_insns * sizeof(*t->origins), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (t->origins == MAP_FAILED)
+		t->origins = NULL; /* faults are less precise then */
 	t->state->table = t->table;
 	if (!t->tables->nblocks)
 		t->tables->nblocks = 1; /* number 0 stands for no block */

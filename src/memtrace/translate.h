@@ -44,7 +44,7 @@ struct translator {
 	ZydisDecoder decoder;
 	bool wide_masks;
 	bool no_values;			  /* record blocks only */
-	struct insn_origin *origins;	  /* by instruction; NULL when not asked for */
+	struct insn_origin *origins;	  /* by instruction; NULL without memory */
 	uint32_t first_insn, first_block; /* not forgotten */
 	struct table_entry *table;	  /* 1 << TABLE_BITS */
 	size_t used;			  /* entries of the table */
@@ -58,11 +58,8 @@ struct translator {
 	size_t (*read_code)(void *context, uint64_t pc, uint8_t *code, size_t size);
 };
 
-/*
- * 0, or -errno with a message recorded. The caller fills the configuration before; `precise`
- * keeps what translator_part needs.
- */
-int translator_init(struct translator *t, bool precise);
+/* 0, or -errno with a message recorded. The caller fills the configuration before. */
+int translator_init(struct translator *t);
 void translator_release(struct translator *t);
 
 /* Code of the block that begins at pc, NULL when there is none yet. */
@@ -83,6 +80,8 @@ int translator_decode(const struct translator *t, uint64_t pc, struct insn *insn
  */
 uint32_t translator_part(struct translator *t, uint64_t code, uint32_t *whole, uint64_t *pc,
 			 bool *advanced);
+/* Address of the program's instruction whose translation holds `code`, or 0. */
+uint64_t translator_original(const struct translator *t, uint64_t code);
 /* An exit with this kind, for the engine itself; its number. */
 uint32_t translator_exit(struct translator *t, enum exit_kind kind);
 /* Forget every translation: the program's code changed. Only between blocks. */

@@ -5,7 +5,8 @@
 # line for each region and a summary, and compares the outcomes with results.txt.
 #
 # Usage: tests/corpus/run.sh BUILD_DIR [NAME...]      (make corpus)
-# UPDATE=1 writes results.txt. Exit 1 when an outcome is worse than the committed one.
+# UPDATE=1 writes results.txt. MEM=1 also runs each verified region in translation (chop mem) and
+# compares its end; outcomes and counts go to results_mem.txt with UPDATE=1. Exit 1 when an outcome is worse than the committed one.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 chop=$(cd "$1" && pwd)/chop || exit 2
@@ -54,20 +55,39 @@ print(c['pages'], 'pages,', c['written'], 'written,', c.get('system_calls', 0), 
 			return
 		}
 	done
+	[ -z "${MEM:-}" ] || translated
+}
+
+# The same region under chop mem: its verdict, or what it says, into $verdict.
+translated() {
+	timeout 600 "$chop" mem trace --count >said 2>&1
+	verdict=$(sed -n 's/^\([a-z]*\): .* \([0-9]* instructions, [0-9]* references\) in.*/\1, \2/p' said)
+	[ -n "$verdict" ] || verdict=$(head -n 1 said)
+	[[ $verdict == equal,* ]] || verdict="$verdict; $(sed -n 2p said)"
+	details="$details; $verdict"
 }
 
 declare -A count=([verified]=0 [refused]=0 [failed]=0 [unreached]=0)
 worse=0
 : >results
+: >results_mem
+equal=0 other=0
 while IFS='|' read -r name _ command function module invocation; do
 	name=$(xargs <<<"$name") function=$(xargs <<<"$function")
 	module=$(xargs <<<"$module") invocation=$(xargs <<<"$invocation")
 	[ "$only" = "  " ] || [[ $only == *" $name "* ]] || continue
+	verdict=
 	one "${command# }" "$function" "$module" "$invocation"
 	count[$outcome]=$((count[$outcome] + 1))
 	region="$name $function $invocation"
 	printf '%-9s %-44s %s\n' "$outcome" "$region" "$details"
 	echo "$region: $outcome" >>results
+	if [ -n "$verdict" ]; then
+		echo "$region: $verdict" >>results_mem
+		if [[ $verdict == equal,* ]]; then equal=$((equal + 1)); else other=$((other + 1)); fi
+		grep -q "^$region: equal," "$here/results_mem.txt" 2>/dev/null &&
+			[[ $verdict != equal,* ]] && worse=$((worse + 1))
+	fi
 	before=$(sed -n "s/^$region: //p" "$here/results.txt" 2>/dev/null)
 	[ "$before" = verified ] && [ $outcome != verified ] && worse=$((worse + 1))
 done < <(grep -v '^#' "$here/regions.txt")
@@ -76,7 +96,11 @@ reached=$((count[verified] + count[refused] + count[failed]))
 echo
 echo "${count[verified]} verified, ${count[refused]} refused, ${count[failed]} failed," \
 	"${count[unreached]} never reached; $((100 * count[verified] / (reached ? reached : 1))) % of the reached verify"
-[ -n "${UPDATE:-}" ] && cp results "$here/results.txt"
+[ -n "${MEM:-}" ] && echo "in translation: $equal ended as recorded, $other did not"
+if [ -n "${UPDATE:-}" ]; then
+	cp results "$here/results.txt"
+	[ -z "${MEM:-}" ] || cp results_mem "$here/results_mem.txt"
+fi
 if [ $worse -gt 0 ]; then
 	echo "$worse regions that used to verify do not any more"
 	exit 1
