@@ -93,8 +93,10 @@ static bool put(pid_t pid, uint64_t address, const void *from, size_t size)
 
 static void convert(struct stepping *s, const struct chop_regs *r)
 {
-	const uint64_t values[] = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
-				    r->r8,  r->r9,  r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 };
+	const uint64_t values[] = {
+		r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi,
+		r->r8,	r->r9,	r->r10, r->r11, r->r12, r->r13, r->r14, r->r15
+	};
 
 	for (size_t i = 0; i < 16; i++)
 		s->g[oracle_greg[i]] = (greg_t)values[i];
@@ -126,7 +128,7 @@ static bool inject(struct stepping *s, const struct chop_regs *regs, long number
 static bool map_fresh(struct stepping *s, const struct chop_regs *regs, uint64_t start,
 		      uint64_t size, uint64_t prot)
 {
-	const uint64_t args[6] = { start, size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+	const uint64_t args[6] = { start,      size, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
 				   UINT64_MAX, 0 };
 
 	return !size || inject(s, regs, SYS_mmap, args);

@@ -22,6 +22,7 @@ void bbv_release(struct bbv *bbv)
 	map_release(&bbv->insns);
 	vec_release(&bbv->counts);
 	vec_release(&bbv->pieces);
+	vec_release(&bbv->hot);
 	vec_release(&bbv->runs);
 	vec_release(&bbv->touched);
 	vec_release(&bbv->branches);
@@ -57,12 +58,13 @@ static void settle(struct bbv *bbv)
 {
 	for (size_t i = 0; i < bbv->touched.length; i++) {
 		struct bbv_piece *piece = &bbv->pieces.items[bbv->touched.items[i]];
+		struct bbv_hot *hot = &bbv->hot.items[bbv->touched.items[i]];
 
 		for (uint32_t r = piece->run0; r < piece->run0 + piece->nruns; r++)
 			add(bbv, bbv->runs.items[r].block,
-			    bbv->runs.items[r].length * piece->executions);
-		piece->total += piece->executions;
-		piece->executions = 0;
+			    (uint64_t)bbv->runs.items[r].length * hot->executions);
+		piece->total += hot->executions;
+		hot->executions = 0;
 	}
 	bbv->touched.length = 0;
 }
@@ -177,8 +179,11 @@ static void meet(struct bbv *bbv, const struct mem_tables *tables, uint32_t numb
 {
 	const struct mem_block *block = &tables->blocks[number];
 
-	while (bbv->pieces.length <= number)
+	while (bbv->pieces.length <= number) {
 		*vec_push(&bbv->pieces) = (struct bbv_piece){ 0 };
+		*vec_push(&bbv->hot) = (struct bbv_hot){ 0 };
+	}
+	bbv->hot.items[number].ninsns = block->ninsns;
 	bbv->pieces.items[number].known = true;
 	bbv->pieces.items[number].ninsns = block->ninsns;
 	for (uint32_t i = block->insn0; i < block->insn0 + block->ninsns; i++)
@@ -202,6 +207,7 @@ static void learn(struct bbv *bbv, const struct mem_tables *tables, uint32_t num
 	}
 	piece->nruns = (uint32_t)bbv->runs.length - piece->run0;
 	piece->open = !begins;
+	bbv->hot.items[number].plain = begins && piece->nruns;
 }
 
 /* Executions of the instruction at an address in pieces that are done. */
@@ -212,9 +218,9 @@ static uint64_t executions_of(const struct bbv *bbv, uint64_t address)
 	if (!map_get(&bbv->places, address, &at))
 		return 0;
 	for (; at; at = bbv->list.items[at - 1].next) {
-		const struct bbv_piece *piece = &bbv->pieces.items[bbv->list.items[at - 1].piece];
+		uint32_t piece = bbv->list.items[at - 1].piece;
 
-		sum += piece->total + piece->executions;
+		sum += bbv->pieces.items[piece].total + bbv->hot.items[piece].executions;
 	}
 	return sum;
 }
@@ -239,41 +245,68 @@ static void slowly(struct bbv *bbv, const struct mem_tables *tables, uint32_t nu
 	bbv->pieces.items[number].total++;
 }
 
-static void add_piece(struct bbv *bbv, uint32_t number)
+static inline void add_piece(struct bbv *bbv, uint32_t number, struct bbv_hot *hot)
 {
-	struct bbv_piece *piece = &bbv->pieces.items[number];
-
-	if (!piece->executions++)
+	if (!hot->executions++)
 		*vec_push(&bbv->touched) = number;
-	bbv->count += piece->ninsns;
-	bbv->total += piece->ninsns;
-	if (piece->open) {
+	bbv->count += hot->ninsns;
+	bbv->total += hot->ninsns;
+}
+
+/* One that is open, or that an interval may end in, or that is not known yet. */
+static void add_odd_piece(struct bbv *bbv, const struct mem_tables *tables, uint32_t number)
+{
+	struct bbv_piece *piece;
+	bool begins = !bbv->inside;
+
+	if (number >= bbv->pieces.length || !bbv->pieces.items[number].known)
+		meet(bbv, tables, number);
+	piece = &bbv->pieces.items[number];
+	if (begins && piece->nruns && bbv->count && bbv->count + piece->ninsns < bbv->interval) {
+		add_piece(bbv, number, &bbv->hot.items[number]);
 		bbv->current = bbv->runs.items[piece->run0 + piece->nruns - 1].block;
-		bbv->inside = true;
+		bbv->inside = piece->open;
+		return;
 	}
+	slowly(bbv, tables, number);
+	if (begins && !bbv->pieces.items[number].nruns)
+		learn(bbv, tables, number);
+}
+
+/* The common case: pieces of whole basic blocks within an interval; how many there are. */
+static uint64_t add_plain_pieces(struct bbv *bbv, const uint64_t *words, uint64_t count)
+{
+	uint64_t room = bbv->interval - bbv->count, sum = 0, i;
+	struct bbv_hot *hot = bbv->hot.items;
+	size_t known = bbv->hot.length;
+
+	if (bbv->inside || !bbv->count || bbv->count >= bbv->interval)
+		return 0;
+	for (i = 0; i < count; i++) {
+		uint64_t number = words[i];
+
+		if (number >= known || !hot[number].plain || sum + hot[number].ninsns >= room)
+			break;
+		sum += hot[number].ninsns;
+		if (!hot[number].executions++)
+			*vec_push(&bbv->touched) = (uint32_t)number;
+	}
+	bbv->count += sum;
+	bbv->total += sum;
+	return i;
 }
 
 int bbv_words(struct bbv *bbv, const struct mem_tables *tables, const uint64_t *words,
 	      uint64_t count)
 {
 	for (uint64_t i = 0; i < count; i++) {
-		uint32_t number = (uint32_t)words[i];
-		bool begins;
-
-		if (!number || number >= tables->max_blocks || !tables->blocks[number].nslots)
+		i += add_plain_pieces(bbv, words + i, count - i);
+		if (i == count)
+			break;
+		if (!words[i] || words[i] >= tables->max_blocks || !tables->blocks[words[i]].nslots)
 			return err_set(CHOP_DIVERGED, EINVAL,
 				       "the stream of the traced code is broken");
-		if (number >= bbv->pieces.length || !bbv->pieces.items[number].known)
-			meet(bbv, tables, number);
-		if (!bbv->inside && bbv->pieces.items[number].nruns && bbv->count &&
-		    bbv->count + bbv->pieces.items[number].ninsns < bbv->interval) {
-			add_piece(bbv, number);
-			continue;
-		}
-		begins = !bbv->inside;
-		slowly(bbv, tables, number);
-		if (begins && !bbv->pieces.items[number].nruns)
-			learn(bbv, tables, number);
+		add_odd_piece(bbv, tables, (uint32_t)words[i]);
 	}
 	return 0;
 }

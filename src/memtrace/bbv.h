@@ -36,12 +36,18 @@ struct bbv_run {
 
 /* A block of the stream. */
 struct bbv_piece {
-	uint64_t executions;  /* not yet in the vectors */
-	uint64_t total;	      /* all */
+	uint64_t total;	      /* executions that are in the vectors */
 	uint32_t run0, nruns; /* in `runs`; nruns 0: not to be told yet */
 	uint16_t ninsns;
 	bool known;
 	bool open; /* it does not end with a branch: its last run goes on elsewhere */
+};
+
+/* What the common case needs of a piece. */
+struct bbv_hot {
+	uint32_t executions; /* not yet in the vectors */
+	uint16_t ninsns;
+	bool plain; /* whole basic blocks, which are known */
 };
 
 /* One place of an instruction in one piece. */
@@ -65,6 +71,7 @@ struct bbv {
 	struct map insns;			     /* address -> index, for single ones */
 	struct bbv_count_vec VEC_BODY(uint64_t) counts;
 	struct bbv_piece_vec VEC_BODY(struct bbv_piece) pieces;
+	struct bbv_hot_vec VEC_BODY(struct bbv_hot) hot; /* of each piece */
 	struct bbv_run_vec VEC_BODY(struct bbv_run) runs;
 	struct bbv_touched_vec VEC_BODY(uint32_t) touched; /* pieces with executions */
 	struct bbv_branch_vec VEC_BODY(uint8_t) branches;  /* by instruction of the tables */
