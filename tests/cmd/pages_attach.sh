@@ -27,15 +27,15 @@ pager_of() { grep -q '^1[ef]0[0-9a-f]*-' "/proc/$1/maps"; }
 mappings() { awk '{ print $2, $3, $6 }' "/proc/$1/maps" | uniq | grep -v '^[^ ]* [^ ]* $'; }
 told_pid() { grep -q '^pid' out; }
 
-attached() { # the program's name, chop's options
-	local name=$1 program chop before
-	shift
+attached() { # NAME SIGNALS OPTIONS...: the program's name, what ends chop, chop's options
+	local name=$1 signals=$2 program chop status signal allowed
+	shift 2
 	rm -f stop out trace
 	"$PROG/pages_hard" "$name" >out 2>&1 &
 	program=$!
 	await "$name does not start" told_pid
 	mappings $program >before
-	for signal in INT TERM KILL INT; do
+	for signal in $signals; do
 		rm -f trace
 		env --default-signal=INT "$CHOP" pages "$@" -o trace -p $program 2>errors &
 		chop=$!
@@ -67,9 +67,9 @@ attached() { # the program's name, chop's options
 	tail -n 1 out | grep -qx "$name ok" || fail "$name: $(cat out)"
 }
 
-attached lasting -w 64
-attached lasting_threads -w 200
-attached lasting --interval 20ms
+attached lasting 'INT KILL TERM' -w 64
+attached lasting_threads 'KILL INT' -w 200
+attached lasting INT --interval 20ms
 
 # A program that chop started, and chop is told to go.
 rm -f stop trace

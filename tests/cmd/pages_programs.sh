@@ -6,11 +6,11 @@
 need awk gzip sqlite3
 need_facility ptrace userfaultfd userfaultfd-move
 
-seq 1 1500 | awk '{ print ($1 * 7919) % 1511, "line", $1 }' >"$TEST_TMP/words"
+seq 1 500 | awk '{ print ($1 * 7919) % 499, "line", $1 }' >"$TEST_TMP/words"
 seq 1 12000 >"$TEST_TMP/numbers"
 cat >"$TEST_TMP/script.sql" <<'SQL'
 create table t (a integer primary key, b text);
-with recursive n(i) as (select 1 union all select i + 1 from n where i < 400)
+with recursive n(i) as (select 1 union all select i + 1 from n where i < 200)
 insert into t select i, 'text ' || (i * 31 % 1009) from n;
 create index u on t (b);
 select b, count(*) from t group by b order by 2 desc, 1 limit 5;
