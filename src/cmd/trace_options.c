@@ -211,6 +211,9 @@ int trace_read_options(struct trace_options *options, const struct strvec *rest,
 	session->record_tsc = options->record_tsc;
 	session->record_cpuid = options->record_cpuid;
 	session->backend = options->backend;
+	if (!error && options->interpose && options->active)
+		error = cmd_usage("-interpose is for regions with a begin and an end, not for "
+				  "-active: nobody knows what the program is doing there");
 	if (!error && options->interpose)
 		error = cmd_library("libchop-interpose.so", &options->library);
 	session->interpose = options->library;

@@ -70,5 +70,7 @@ expect_status 0 chop verify sorted
 expect_status 2 chop trace -interpose -function sort_region -trace-dir static -- \
 	"$PROG/regions_static"
 expect_one_error '^chop: trace: -interpose: .*regions_static has not loaded libchop-interpose.so'
+expect_status 2 chop trace -interpose -interval 10ms -active 10ms -trace-dir static -- true
+expect_one_error '-interpose is for regions with a begin and an end'
 [ -e static ] && fail "a directory without captures"
 exit 0
