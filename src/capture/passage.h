@@ -56,6 +56,13 @@ int passage_on_time(struct passage *run, bool *ended);
  */
 int passage_run(struct passage *run);
 
+/* -- fragment.c ----------------------------------------------------------------------------- */
+
+/* With region->split, at the end of a piece: whether another one follows. */
+void fragment_note(struct passage *run);
+/* Have the owner make the call the piece ended at; region->more is off when it did not return. */
+void fragment_pass_call(struct passage *run);
+
 /* -- passage_trap.c ------------------------------------------------------------------------- */
 
 /* Have rdtsc and cpuid fault, as the region wants; 0 or -errno with a message. */

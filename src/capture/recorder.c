@@ -279,6 +279,9 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 	recorder->call = (struct call_instance){ .number = call.number };
 	memcpy(recorder->call.args, call.args, sizeof(call.args));
 	policy = find_policy(recorder, &reason);
+	recorder->split = recorder->splits && policy != POLICY_END;
+	if (recorder->split)
+		policy = POLICY_END;
 	if (policy == POLICY_REFUSE)
 		return refuse(recorder, reason);
 	find_changes(recorder);

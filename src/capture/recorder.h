@@ -33,6 +33,8 @@ struct recorder {
 	bool compared;	     /* a snapshot was taken: compare at the exit */
 	bool started_thread; /* by a call of the region */
 	bool ended;	     /* the region ends in this call */
+	bool split;	     /* and goes on behind it */
+	bool splits;	     /* every call ends it */
 };
 
 void recorder_begin(struct recorder *recorder, struct tracee *tracee, struct backend *backend,

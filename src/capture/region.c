@@ -105,11 +105,15 @@ static int read_entry(struct passage *run)
 	/* Stopped in a call: the region begins with making it again, as the kernel will. */
 	arch_restart_call(&capture->entry.regs);
 	run->mask = capture->entry.sigmask;
-	run->floor = arch_frame_floor(&capture->entry.regs);
+	run->floor = run->region->continuing ? run->region->floor
+					     : arch_frame_floor(&capture->entry.regs);
 	capture->pid = tracee->pid;
 	capture->tid = run->owner->tid;
 	capture->begin = arch_pc(&capture->entry.regs);
 	capture->end_kind = run->region->end_kind;
+	/* Where the call returns to is not beyond this frame: the address has to do. */
+	if (run->region->continuing && capture->end_kind == END_AT_RETURN)
+		capture->end_kind = END_AT_ADDRESS;
 	state_rseq(run->owner, capture);
 	capture->auxv = xmalloc(tracee->auxv_size);
 	memcpy(capture->auxv, tracee->auxv, tracee->auxv_size);
@@ -126,7 +130,9 @@ static int read_ends(struct passage *run)
 			*vec_push(&run->capture->ends) = run->region->ends.items[i];
 		return 0;
 	}
-	if (memory_read(run->tracee, slot, &address, sizeof(address)))
+	if (run->region->continuing)
+		address = run->region->return_to;
+	else if (memory_read(run->tracee, slot, &address, sizeof(address)))
 		return err_set(CHOP_DIFFERS, EFAULT, "cannot read the return address");
 	*vec_push(&run->capture->ends) = address;
 	return 0;
@@ -208,6 +214,7 @@ static int enter(struct passage *run)
 	for (size_t i = 0; i < run->owed.length; i++)
 		backend->ops->make_present(backend, run->owed.items[i]);
 	recorder_begin(&run->recorder, run->tracee, backend, run->owner, run->capture);
+	run->recorder.splits = run->region->split;
 	if (run->capture->rseq_address)
 		backend->ops->make_present(backend, run->capture->rseq_address);
 	if (run->region->watch_begins)
@@ -390,6 +397,13 @@ int region_capture(struct region *region, struct thread *owner, struct capture *
 	threads_resume(run.tracee, owner);
 	if (region->interpose)
 		interpose_end(run.tracee, owner, run.begin);
+	region->more = false;
+	if (!error)
+		fragment_note(&run);
+	if (region->more) {
+		fragment_pass_call(&run);
+		return 0;
+	}
 	if (error && !owner->queued && !owner->exiting && pass_begin(&run))
 		return error;
 	if (!owner->queued && !owner->exiting)

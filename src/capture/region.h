@@ -18,8 +18,14 @@ struct region {
 	struct u64vec ends;	       /* run-time addresses; unless END_AT_RETURN */
 	struct unwind unwind;	       /* with END_AT_RETURN */
 	bool record_tsc, record_cpuid; /* what rdtsc and cpuid give is recorded */
-	bool interpose;		       /* output is kept until it has ended (interpose.h) */
-	int interrupted;	       /* a signal came for us while it ran, and was acknowledged */
+	/*
+	 * A region in pieces between its system calls. `more`: the capture was one of them, the
+	 * owner stands behind the call, and region_capture with `continuing` takes the next.
+	 */
+	bool split, more, continuing;
+	uint64_t floor, return_to; /* of the whole */
+	bool interpose;		   /* output is kept until it has ended (interpose.h) */
+	int interrupted;	   /* a signal came for us while it ran, and was acknowledged */
 	/*
 	 * Time it lasts, ns; 0: up to an end. With ends it goes on from there to the first of
 	 * them, without it ends at whatever instruction that is. With END_AT_STATE.

@@ -43,6 +43,7 @@ static int begin_image(struct session *session, struct thread *thread)
 	tallies_release(&session->tallies);
 	if (!session->options->count_only)
 		error = region_open(&session->region, &session->tracee, thread, session->ops);
+	session->region.split = session->options->split;
 	session->region.record_tsc = session->options->record_tsc;
 	session->region.record_cpuid = session->options->record_cpuid;
 	session->region.interpose = session->options->interpose != NULL;
@@ -110,30 +111,49 @@ static int pass(struct session *session, struct thread *thread, int error)
 	return error;
 }
 
-int session_capture(struct session *session, struct thread *thread, uint64_t invocation)
+/* One capture: the invocation, or (-split) a piece of it. */
+static int capture_one(struct session *session, struct thread *thread, uint64_t invocation)
 {
 	cleanup_capture struct capture capture;
 	int error;
 
 	capture_init(&capture);
 	describe(session, invocation, &capture);
-	error = begins_enter(session, thread, invocation);
+	error = session->region.continuing ? 0 : begins_enter(session, thread, invocation);
 	if (error)
 		error = pass(session, thread, error);
 	else
 		error = region_capture(&session->region, thread, &capture);
 	if (error && session->region.interrupted) {
 		err_clear();
-		error = 0;
-	} else if (error) {
-		outcome_refused(session);
-		error = 0;
-	} else {
-		outcome_tell(session);
-		hints_warn(&capture, session->options->record_tsc);
-		session->result->captured++;
-		error = session->options->captured(session->options->context, &capture);
+		return 0;
 	}
+	if (error) {
+		outcome_refused(session);
+		return 0;
+	}
+	outcome_tell(session);
+	hints_warn(&capture, session->options->record_tsc);
+	session->result->captured++;
+	return session->options->captured(session->options->context, &capture);
+}
+
+int session_capture(struct session *session, struct thread *thread, uint64_t invocation)
+{
+	struct region *region = &session->region;
+	int error;
+
+	region->more = false;
+	error = capture_one(session, thread, invocation);
+	while (region->more) {
+		region->more = false;
+		region->continuing = true;
+		if (error || region->interrupted)
+			thread_resume(thread, RUN_FREE, 0);
+		else
+			error = capture_one(session, thread, invocation);
+	}
+	region->continuing = false;
 	check_done(session, invocation);
 	return error;
 }

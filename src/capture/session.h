@@ -54,6 +54,7 @@ struct session_options {
 	uint64_t seed;		       /* of that choice */
 	uint64_t max_traces;	       /* 0: no limit */
 	bool count_only;	       /* capture nothing */
+	bool split;		       /* a capture for each stretch between system calls */
 	bool record_tsc, record_cpuid; /* what rdtsc and cpuid give in regions */
 	bool lazy;		       /* leave LD_BIND_NOW alone */
 	const char *backend;	       /* NULL: the best there is */

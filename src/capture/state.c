@@ -288,8 +288,9 @@ static void step_out(const struct vdso *vdso, struct tracee *tracee, struct thre
 			return;
 		if (thread_resume(thread, RUN_STEP, 0) || !wait_for(tracee, thread, &status))
 			return;
+		/* Behind a system call it is TRAP_BRKPT. */
 		if (status >> 16 || WSTOPSIG(status) != SIGTRAP ||
-		    thread->info.si_code != TRAP_TRACE) {
+		    (thread->info.si_code != TRAP_TRACE && thread->info.si_code != TRAP_BRKPT)) {
 			wait_queue(tracee, thread->tid, status);
 			return;
 		}

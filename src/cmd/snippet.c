@@ -43,10 +43,17 @@ static const struct opt_spec spec = {
 	.intermixed = true,
 };
 
-static char *default_path(const char *dir, const struct capture *capture)
+/* Pieces of one invocation are told apart by their numbers. */
+static char *default_path(const struct tracedir_index *index, const struct capture *capture)
 {
-	return xasprintf("%s/%s.%" PRIu64, dir, capture->function ? capture->function : "region",
-			 capture->invocation);
+	const char *function = capture->function ? capture->function : "region";
+	size_t same = 0;
+
+	for (size_t i = 0; i < index->captures.length; i++)
+		same += index->captures.items[i].invocation == capture->invocation;
+	return same > 1 ? xasprintf("%s/%s.%" PRIu64 ".%u", index->path, function,
+				    capture->invocation, capture->id)
+			: xasprintf("%s/%s.%" PRIu64, index->path, function, capture->invocation);
 }
 
 static int build(const struct tracedir_index *index, unsigned int id, const struct options *options)
@@ -62,7 +69,7 @@ static int build(const struct tracedir_index *index, unsigned int id, const stru
 	error = tracedir_read(index, id, &capture);
 	if (error)
 		return error;
-	path = options->output ? xstrdup(options->output) : default_path(index->path, &capture);
+	path = options->output ? xstrdup(options->output) : default_path(index, &capture);
 	error = snippet_create(&capture, &how, path, &facts);
 	if (error)
 		return error;

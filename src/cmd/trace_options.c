@@ -70,6 +70,8 @@ static const struct opt table[] = {
 	OPT_FLAG(0, "interpose", struct trace_options, interpose,
 		 "keep output until the region has ended, and answer for\n"
 		 "allocations and the time without system calls"),
+	OPT_FLAG(0, "split", struct trace_options, split,
+		 "a capture for each stretch between system calls"),
 	OPT_FLAG(0, "record-tsc", struct trace_options, record_tsc,
 		 "record what rdtsc and rdtscp give, for replays"),
 	OPT_FLAG(0, "record-cpuid", struct trace_options, record_cpuid,
@@ -208,6 +210,7 @@ int trace_read_options(struct trace_options *options, const struct strvec *rest,
 	session->probability = options->probability;
 	session->count_only = !options->trace;
 	session->lazy = options->lazy;
+	session->split = options->split;
 	session->record_tsc = options->record_tsc;
 	session->record_cpuid = options->record_cpuid;
 	session->backend = options->backend;

@@ -118,14 +118,15 @@ REGION void timer(void)
 
 REGION void pauses(void)
 {
-	struct itimerval once = { { 0, 0 }, { 0, 2000 } };
-	struct timespec day = { 1, 0 }, left = { 0 };
+	/* Again and again: one may come before the call that is to be interrupted. */
+	struct itimerval every = { { 0, 5000 }, { 0, 5000 } }, none = { 0 };
+	struct timespec day = { 100, 0 }, left = { 0 };
 
-	setitimer(ITIMER_REAL, &once, NULL);
+	setitimer(ITIMER_REAL, &every, NULL);
 	add((unsigned long)pause() + (unsigned long)errno);
-	setitimer(ITIMER_REAL, &once, NULL);
 	add((unsigned long)nanosleep(&day, &left));
 	add((unsigned long)left.tv_nsec + (unsigned long)errno);
+	setitimer(ITIMER_REAL, &none, NULL);
 }
 
 static void on_write(int signal)
@@ -191,12 +192,12 @@ static void *send(void *unused)
 REGION void sent(void)
 {
 	pthread_t thread;
-	struct timespec day = { 100, 0 };
+	struct timespec moment = { 0, 10000000 };
 
 	fired = 0;
 	pthread_create(&thread, NULL, send, NULL);
 	while (!fired)
-		nanosleep(&day, NULL);
+		nanosleep(&moment, NULL);
 	pthread_join(thread, NULL);
 	add((unsigned long)fired);
 }
