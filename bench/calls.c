@@ -21,14 +21,21 @@ __attribute__((noipa)) void bench_call(unsigned long size)
 	sink = x;
 }
 
+/* Nothing before it is still under way. */
+static inline unsigned long counter(void)
+{
+	_mm_lfence();
+	return __rdtsc();
+}
+
 __attribute__((noipa)) void bench_call_instrumented(unsigned long size)
 {
-	unsigned long start = __rdtsc(), x = sink;
+	unsigned long start = counter(), x = sink;
 
 	for (unsigned long i = 0; i < size; i++)
 		x = x * 6364136223846793005UL + i;
 	sink = x;
-	ticks[calls++] = __rdtsc() - start;
+	ticks[calls++] = counter() - start;
 }
 
 static double now(clockid_t clock)
@@ -64,7 +71,7 @@ static unsigned long reading(void)
 	unsigned long least = ~0UL;
 
 	for (int i = 0; i < 10000; i++) {
-		unsigned long start = __rdtsc(), apart = __rdtsc() - start;
+		unsigned long start = counter(), apart = counter() - start;
 
 		least = apart < least ? apart : least;
 	}
