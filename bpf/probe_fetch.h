@@ -188,19 +188,35 @@ static __always_inline bool take_values(void *ctx, const struct chop_probe_plan 
 
 /* -- texts ------------------------------------------------------------------------------------ */
 
+/*
+ * A place in the room for texts, told in a way that older verifiers see: the compiler must not
+ * know what it knows, or it drops the mask.
+ */
+static __always_inline char *text_at(struct chop_probe_record_text *full, u64 used)
+{
+	asm volatile("" : "+r"(used));
+	return full->text + (used & (CHOP_PROBE_TEXT - 1));
+}
+
+static __always_inline u32 text_size(u64 size)
+{
+	asm volatile("" : "+r"(size));
+	return size & (CHOP_PROBE_TEXT_MAX - 1);
+}
+
 static __always_inline long read_text(void *to, u32 size, u64 from, bool kernel, bool sleeps)
 {
 	long length;
 	u8 byte;
 
 	if (kernel && in_kernel(from))
-		return bpf_probe_read_kernel_str(to, size, (void *)from);
-	length = bpf_probe_read_user_str(to, size, (void *)from);
+		return bpf_probe_read_kernel_str(to, text_size(size), (void *)from);
+	length = bpf_probe_read_user_str(to, text_size(size), (void *)from);
 	if (length >= 0 || !sleeps || !can_sleep)
 		return length;
 	bpf_copy_from_user(&byte, 1, (void *)from);
 	bpf_copy_from_user(&byte, 1, (void *)((from + size - 1) & ~4095ull));
-	return bpf_probe_read_user_str(to, size, (void *)from);
+	return bpf_probe_read_user_str(to, text_size(size), (void *)from);
 }
 
 /*
@@ -227,14 +243,14 @@ static __always_inline void take_text(void *ctx, struct chop_probe_record_text *
 	}
 	if (size > limit)
 		size = limit;
-	if (used >= CHOP_PROBE_TEXT || size > CHOP_PROBE_TEXT_MAX) {
+	if (used >= CHOP_PROBE_TEXT || size >= CHOP_PROBE_TEXT_MAX) {
 		full->record.unread |= 1u << i;
 		return;
 	}
 	if (inside)
-		length = bpf_probe_read_kernel_str(full->text + used, size, ctx + at);
+		length = bpf_probe_read_kernel_str(text_at(full, used), text_size(size), ctx + at);
 	else
-		length = read_text(full->text + used, size, from, fetch->kernel, sleeps);
+		length = read_text(text_at(full, used), size, from, fetch->kernel, sleeps);
 	if (length < 0) {
 		full->record.unread |= 1u << i;
 		return;

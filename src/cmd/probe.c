@@ -41,7 +41,7 @@ static const struct opt table[] = {
 		 "the program's stack; with -c folded stacks"),
 	OPT_FLAG('K', "kernel-stack", struct probe_options, kernel_stack, "the kernel's stack"),
 	OPT_NUMBER('s', "string-limit", struct probe_options, text_limit, "N",
-		   "bytes of a text (64)", .max = CHOP_PROBE_TEXT_MAX - 2),
+		   "bytes of a text (64)", .max = CHOP_PROBE_TEXT_MAX - 3),
 	OPT_HEADING("Result"),
 	OPT_TEXT('o', "output", struct probe_options, output, "FILE",
 		 "write to FILE (default: stderr with a command, else\nstdout)"),
@@ -286,8 +286,8 @@ static void fill_request(struct probe_session *s, char *const *argv)
 	r->stack_user = s->o.stack;
 	r->stack_kernel = s->o.kernel_stack;
 	r->text_limit = (uint32_t)(tests > s->o.text_limit ? tests : s->o.text_limit);
-	if (r->text_limit > CHOP_PROBE_TEXT_MAX - 2)
-		r->text_limit = CHOP_PROBE_TEXT_MAX - 2;
+	if (r->text_limit > CHOP_PROBE_TEXT_MAX - 3)
+		r->text_limit = CHOP_PROBE_TEXT_MAX - 3;
 	s->writer.text_limit = s->o.text_limit;
 	r->buffer = s->o.buffer;
 	r->mode = CHOP_PROBE_RECORDS;

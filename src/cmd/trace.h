@@ -12,7 +12,8 @@
 
 struct trace_options {
 	const char *function, *module, *indices, *trace_dir, *backend, *layout;
-	struct strvec begins, ends;
+	struct strvec begins, ends, begin_probes, end_probes;
+	VEC(char *) owned; /* what has been made of probe points */
 	uint64_t active, interval, max_traces, max_pages, seed, group, pid, jobs;
 	double probability;
 	char *library; /* with -interpose: what is preloaded; owned */
@@ -31,6 +32,8 @@ extern const struct opt_spec trace_spec;
 /* What the options and the command ask of a session; 0 or -errno with a message. */
 int trace_read_options(struct trace_options *options, const struct strvec *rest,
 		       struct session_options *session);
+/* Static probe points as begins and ends: makes addresses of them. */
+int trace_add_probes(struct trace_options *options, const struct strvec *rest);
 void trace_release_options(struct trace_options *options, struct session_options *session);
 
 /* What the callbacks of the session work on. */

@@ -21,6 +21,10 @@ static const struct opt table[] = {
 	OPT_LIST(0, "end", struct trace_options, ends, "ADDRESS[@N]",
 		 "it ends before the instruction here, or only the Nth time;\n"
 		 "may be repeated: the first that is reached ends it"),
+	OPT_LIST(0, "begin-probe", struct trace_options, begin_probes, "POINT",
+		 "it begins at a static probe point: usdt:FILE:PROVIDER:NAME"),
+	OPT_LIST(0, "end-probe", struct trace_options, end_probes, "POINT",
+		 "it ends at one; both may be mixed with addresses"),
 	OPT_TIME(0, "active", struct trace_options, active, "TIME",
 		 "it lasts this long (us ms s m h); with -begin and -end at least\n"
 		 "this long, then up to the first end",
@@ -198,8 +202,10 @@ static uint64_t find_seed(const struct trace_options *options)
 int trace_read_options(struct trace_options *options, const struct strvec *rest,
 		       struct session_options *session)
 {
-	int error = check_options(options, rest);
+	int error = trace_add_probes(options, rest);
 
+	if (!error)
+		error = check_options(options, rest);
 	session->argv = options->pid ? NULL : (char *const *)rest->items;
 	session->attach = (pid_t)options->pid;
 	session->function = options->function;
@@ -244,5 +250,10 @@ void trace_release_options(struct trace_options *options, struct session_options
 	vec_release(&session->end_counts);
 	vec_release(&options->begins);
 	vec_release(&options->ends);
+	vec_release(&options->begin_probes);
+	vec_release(&options->end_probes);
+	for (size_t i = 0; i < options->owned.length; i++)
+		free(options->owned.items[i]);
+	vec_release(&options->owned);
 	free(options->library);
 }

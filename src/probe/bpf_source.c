@@ -44,6 +44,7 @@ int point_bpf_open(struct point_source **source, const struct point_request *req
 #include <time.h>
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/log.h"
 #include "probe/bpf_attach.h"
 
@@ -70,13 +71,15 @@ struct bpf_source {
 
 static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
 {
-	char text[1024];
+	cleanup_buf struct buf text = { 0 };
+	char *rest = NULL;
 
 	if (level == LIBBPF_DEBUG || log_level() < LOG_DEBUG)
 		return 0;
-	vsnprintf(text, sizeof(text), fmt, args);
-	text[strcspn(text, "\n")] = '\0';
-	log_debug("%s", text);
+	buf_vprintf(&text, fmt, args);
+	for (char *line = strtok_r(text.data, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest))
+		log_debug("%s", line);
 	return 0;
 }
 

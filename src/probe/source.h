@@ -25,7 +25,7 @@ struct point_request {
 	enum chop_probe_mode mode; /* what the kernel may do on its own */
 	struct tally_options tally;
 	bool stack_user, stack_kernel;
-	uint32_t text_limit; /* bytes of a text; at most CHOP_PROBE_TEXT_MAX - 2 */
+	uint32_t text_limit; /* bytes of a text; at most CHOP_PROBE_TEXT_MAX - 3 */
 	uint64_t buffer;     /* bytes between the kernel and us; 0: as many as usual */
 };
 
