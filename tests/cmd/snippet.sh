@@ -17,7 +17,7 @@ expect_one_error '/bin/true is not a snippet'
 expect_status 2 chop verify /dev/null
 expect_one_error '/dev/null is not a snippet'
 
-expect_status 0 chop trace -function fib_region -indices 0,3 -trace-dir t -- "$PROG/regions"
+expect_status 0 chop trace -function fib_region -indices 0,465 -trace-dir t -- "$PROG/regions" # fib(12) is 465 calls
 expect_status 2 chop snippet t
 expect_one_error 't holds captures 0, 1: choose one with --capture N'
 expect_status 2 chop snippet t --capture 7
@@ -32,24 +32,24 @@ expect_status 2 chop snippet t -c 1 --base 7ffff0000000
 expect_one_error 'the runtime cannot be at 0x7ffff0000000'
 
 expect_status 0 chop snippet t --capture 1 -o one
-expect_error_match '^chop: snippet: one: invocation 3 of fib_region, [0-9]+ pages \([0-9]+ changed\)'
+expect_error_match '^chop: snippet: one: invocation 465 of fib_region, [0-9]+ pages \([0-9]+ changed\)'
 expect_status 0 chop elf -q t --capture 0
 expect_errors ''
 [ -x t/fib_region.0 ] || fail "no default name"
 expect_status 0 ./one
-expect_match '^equal: fib_region invocation 3, '
+expect_match '^equal: fib_region invocation 465, '
 # The same to a place that is chosen.
 expect_status 0 chop snippet t --capture 1 -o elsewhere --base 77000000
 readelf -hW elsewhere | grep -q 'Entry point address: *0x77000000' || fail "not at the base"
 expect_status 0 ./elsewhere
 
 expect_status 0 chop verify one
-expect_match '^equal: fib_region invocation 3, '
+expect_match '^equal: fib_region invocation 465, '
 expect_status 0 chop verify t one
 expect_match '^capture +function +invocation +pages +result$'
 expect_match '^t/0 +fib_region +0 +[0-9]+  equal$'
-expect_match '^t/1 +fib_region +3 +[0-9]+  equal$'
-expect_match '^one +fib_region +3 +[0-9]+  equal$'
+expect_match '^t/1 +fib_region +465 +[0-9]+  equal$'
+expect_match '^one +fib_region +465 +[0-9]+  equal$'
 [ "$(wc -l <"$OUT")" -eq 4 ] || fail "not four lines"
 expect_status 0 chop verify t -c 1
 expect_match '^equal'
