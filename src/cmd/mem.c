@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "cmd/live.h"
+#include "cmd/mem_report.h"
 #include "cmd/pick.h"
 #include "memtrace/from_snippet.h"
 #include "memtrace/memtrace.h"
@@ -24,7 +25,8 @@
 struct options {
 	const char *output, *capture, *sample;
 	uint64_t max_refs, timeout, jobs, level;
-	bool ifetch, count, live;
+	uint64_t line, window, top; /* of --analyse */
+	bool ifetch, count, live, analyse;
 };
 
 static const struct opt table[] = {
@@ -34,6 +36,15 @@ static const struct opt table[] = {
 		 "only this capture of a trace directory"),
 	OPT_FLAG(0, "live", struct options, live,
 		 "trace a whole program: chop mem --live -- COMMAND"),
+	OPT_FLAG(0, "analyse", struct options, analyse,
+		 "read a trace (FILE.mem) and print footprint, reuse distances,\n"
+		 "working set, strides, hottest instructions and objects"),
+	OPT_SIZE(0, "line", struct options, line, "SIZE", "--analyse: bytes of a line (64)",
+		 .min = 1, .max = 4096),
+	OPT_SIZE(0, "window", struct options, window, "N",
+		 "--analyse: references of a window of the working set (1M)", .min = 1),
+	OPT_NUMBER(0, "top", struct options, top, "N", "--analyse: how many of the hottest (20)",
+		   .min = 1),
 	OPT_FLAG(0, "count", struct options, count, "write nothing, only count"),
 	OPT_FLAG(0, "ifetch", struct options, ifetch,
 		 "readers see instruction fetches (default; they cost nothing)"),
@@ -53,7 +64,8 @@ static const struct opt table[] = {
 
 static const struct opt_spec spec = {
 	.usage = "chop mem [options] DIR|SNIPPET [-o FILE]\n"
-		 "chop mem --live [options] -- COMMAND",
+		 "chop mem --live [options] -- COMMAND\n"
+		 "chop mem --analyse TRACE",
 	.about =
 		"Record every memory access of captured regions: loads, stores and instruction\n"
 		"fetches in order, with address, size and instruction pointer. The region runs\n"
@@ -323,7 +335,9 @@ static int trace_path(const struct options *options, const char *path)
 
 int cmd_mem(int argc, char **argv)
 {
-	struct options options = { .jobs = 1, .ifetch = true };
+	struct options options = {
+		.jobs = 1, .ifetch = true, .line = 64, .window = 1 << 20, .top = 20
+	};
 	struct strvec rest = { 0 };
 	int status;
 
@@ -334,6 +348,10 @@ int cmd_mem(int argc, char **argv)
 	if (options.live && (options.capture || options.jobs > 1))
 		status =
 			cmd_usage("--live traces a command: --capture and --jobs are for captures");
+	else if (options.analyse && (options.live || rest.length != 1))
+		status = cmd_usage("--analyse reads one memory trace, of chop mem");
+	else if (options.analyse)
+		status = mem_report(rest.items[0], options.line, options.window, options.top);
 	else if (options.live && rest.length)
 		status = trace_program(&options, &rest);
 	else if (options.live)
