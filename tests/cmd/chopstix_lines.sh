@@ -47,7 +47,7 @@ while IFS= read -r line; do
 	command=${command//BINARY/.\/BINARY}
 	command=${command//-begin 400 -end 800/$foo_marks}
 	if [[ $line == *"-interval"* ]]; then
-		export TIMES=8000 # long enough for intervals of time; there is a limit below
+		export TIMES=3000 # long enough for intervals of time; there is a limit below
 		command="$command -max-traces 2"
 		command=${command/.\/foo bar baz -max-traces 2/-max-traces 2 .\/foo bar baz}
 	fi

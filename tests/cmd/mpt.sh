@@ -24,6 +24,24 @@ rip=$(gdb -batch -ex 'p/x $rip' -ex 'p/x $rsp' -core dir/1.core 2>/dev/null | se
 expect_status 0 python3 "$reader" 'lzma#1.mpt'
 expect_match "^R PC $rip\$"
 expect_match "^R RIP $rip\$"
+names="rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip"
+for name in $names; do
+	echo "printf \"R ${name^^} 0x%lx\\n\", (unsigned long)\$$name"
+done >gdb.commands
+for n in 0 1 2 3 15; do
+	echo "printf \"L $n %016lx%016lx\\n\", \$xmm$n.v2_int64[1], \$xmm$n.v2_int64[0]"
+done >>gdb.commands
+gdb -batch -x gdb.commands -core dir/1.core 2>/dev/null | grep '^[RL] ' >gdb.registers
+[ "$(grep -c '^R' gdb.registers)" = 17 ] || fail "gdb shows other registers: $(cat gdb.registers)"
+while read -r kind name value; do
+	if [ "$kind" = R ]; then
+		expect_match "^R $name $value\$"
+	else # the low half of a wider register
+		got=$(sed -n "s/^R [XYZ]MM$name 0x//p" "$OUT")
+		got=00000000000000000000000000000000$got
+		[ "${got: -32}" = "$value" ] || fail "vector register $name: $got, gdb has $value"
+	fi
+done <gdb.registers
 
 # Names the format treats specially, compressed, the short form, one capture.
 expect_status 0 chop-trace2mpt -i 1 -o '50% of #1' --trace-dir dir --gzip
