@@ -98,6 +98,21 @@ static void take_signal(struct pager *pager)
 	     9);
 }
 
+/* Who may not make the call may still be given the device. */
+static long new_uffd(void)
+{
+	long fd = sys(__NR_userfaultfd, O_CLOEXEC_, 0, 0), device;
+
+	if (fd != -EPERM)
+		return fd;
+	device = sys(__NR_open, (uint64_t) "/dev/userfaultfd", 2 /* O_RDWR */ | O_CLOEXEC_, 0);
+	if (device < 0)
+		return -EPERM;
+	fd = sys(__NR_ioctl, (uint64_t)device, 0xaa00 /* USERFAULTFD_IOC_NEW */, O_CLOEXEC_);
+	sys(__NR_close, (uint64_t)device, 0, 0);
+	return fd;
+}
+
 /*
  * mremap is to be told for the sake of the neighbours: without that the kernel takes the
  * registration away from whatever the moved mapping merges with. Whoever calls mremap waits
@@ -110,7 +125,7 @@ static void open_uffd(struct pager *pager)
 
 	if (pager->setup.slices)
 		api.features |= UFFD_FAULT_WP | UFFD_WP_ASYNC | UFFD_UNPOPULATED;
-	pager->setup.uffd = (int32_t)must(pager, sys(__NR_userfaultfd, O_CLOEXEC_, 0, 0), 1);
+	pager->setup.uffd = (int32_t)must(pager, new_uffd(), 1);
 	must(pager, sys(__NR_ioctl, (uint64_t)pager->setup.uffd, UFFDIO_API, (uint64_t)&api), 2);
 }
 

@@ -230,8 +230,8 @@ static int pager_failed(const struct space *space, const struct pager_setup *set
 {
 	if (setup->where == 1 && setup->error == -EPERM)
 		return err_set(CHOP_MISSING, EPERM,
-			       "userfaultfd is not allowed for process %d; run it as root, or set "
-			       "vm.unprivileged_userfaultfd=1",
+			       "userfaultfd is not allowed for process %d; run it as root, make "
+			       "/dev/userfaultfd accessible, or set vm.unprivileged_userfaultfd=1",
 			       space->pid);
 	if (setup->where <= 3)
 		return err_sys(CHOP_MISSING, -setup->error,
