@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# What watching system calls costs: a million calls alone, under chop syscalls with its text in
+# a file, with a filter that matches nothing, and under strace. Run by bench/run.sh.
+set -u -o pipefail
+runs=${BENCH_RUNS:-5}
+calls=1000000
+theirs=100000 # strace's cost does not depend on how many there are
+
+if ! command -v strace >/dev/null; then
+	echo "strace is not installed: nothing to compare chop syscalls with"
+	exit 0
+fi
+if ! chop check bpf >/dev/null; then
+	echo "no BPF here: chop syscalls stops the program at each call, as strace does"
+	exit 0
+fi
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+# ns a call of the loop; then, of the whole command.
+measure() { # NAME CALL COUNT COMMAND...
+	local name=$1 call=$2 count=$3 start loop
+	shift 3
+	start=$(date +%s%N)
+	loop=$("$@" "$BENCH/calls" "$call" "$count" 2>"$name.err") || exit 1
+	echo "$((loop / count))" >>"$call.$name"
+	echo "$((($(date +%s%N) - start) / count))" >>"$call.$name.whole"
+	! grep -q lost "$name.err" || { cat "$name.err"; lost=1; }
+}
+
+check() { # CALL: every one of them is there
+	local found
+	found=$(grep -c "^[0-9]* *$1" text)
+	[ "$found" -eq $((calls + extra)) ] || { echo "$1: $found lines, not $((calls + extra))"; lost=1; }
+}
+
+echo "System calls: ns a call in a loop of $calls, medians of $runs runs side by side; in"
+echo "parentheses the factor to the loop alone. strace -f -o: $theirs calls."
+echo
+printf '%-10s %8s %18s %18s %20s %12s\n' call alone 'chop -f -o' 'chop, no match' 'strace -f -o' 'strace/chop'
+lost=
+for call in getppid pread; do
+	extra=0
+	[ $call = getppid ] || extra=$(strace -c "$BENCH/calls" $call 1 2>&1 | awk '/pread64/ { print $4 - 1 }')
+	for ((i = 0; i < runs; i++)); do
+		measure alone $call $calls env
+		measure chop $call $calls chop syscalls --source bpf -f -o text
+		check $call
+		measure none $call $calls chop syscalls --source bpf -f -e trace=getcwd -o none
+		measure strace $call $theirs strace -f -o strace.text
+	done
+	awk -v n=$call -v a="$(median <$call.alone)" -v c="$(median <$call.chop)" \
+		-v m="$(median <$call.none)" -v s="$(median <$call.strace)" 'BEGIN {
+		printf "%-10s %8d %9d (%5.1fx) %9d (%5.2fx) %10d (%6.1fx) %11.1fx\n",
+			n, a, c, c / a, m, m / a, s, s / a, s / c }'
+done
+echo
+[ -z "$lost" ] || exit 1
+echo "Nothing was lost: each run's text has a line for every call."
