@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "event/filter.h"
+#include "event/launch.h"
 #include "event/track.h"
 #include "fmt/event_writer.h"
 #include "tracee/interrupt.h"
@@ -33,8 +34,8 @@ static const struct opt table[] = {
 		 "a process that runs already; may be repeated"),
 	OPT_FLAG('f', "follow", struct options, follow, "threads and child processes, too"),
 	OPT_LIST('e', "expression", struct options, expressions, "EXPR",
-		 "trace=SET, signal=SET or status=SET; SET is a list of\n"
-		 "names, %classes (%file %process %network %memory %desc\n"
+		 "trace=SET, signal=SET, status=SET, error=SET; a SET is\n"
+		 "list of names, %classes (%file %process %network %memory %desc\n"
 		 "%signal ...) or /patterns/, with ! in front all others"),
 	OPT_LIST('P', "path", struct options, paths, "PATH",
 		 "only calls that concern this file; may be repeated"),
@@ -130,6 +131,10 @@ static int parse_filters(struct session *s)
 	filter->successful = s->filter.successful && !s->o.failed;
 	filter->failed = s->filter.failed && !s->o.successful;
 	filter->unfinished = s->filter.unfinished && !s->o.failed && !s->o.successful;
+	filter->by_error = s->filter.by_error;
+	memcpy(filter->errors, s->filter.errors, sizeof(filter->errors));
+	if (filter->by_error)
+		filter->unfinished = false;
 	memcpy(filter->signals, s->filter.signals, sizeof(filter->signals));
 	filter->paths = s->o.paths.items;
 	filter->path_count = s->o.paths.length;
@@ -215,7 +220,7 @@ static void set_text_options(struct session *s)
 	text->numbers = s->o.numbers;
 	/* What the result decides about can only be shown with it. */
 	text->whole = s->o.whole || s->o.successful || s->o.failed || !s->filter.successful ||
-		      !s->filter.failed || !s->filter.unfinished;
+		      !s->filter.failed || !s->filter.unfinished || s->filter.by_error;
 	text->column = (unsigned int)s->o.column;
 	text->pid = s->o.output && (s->o.follow || s->o.pids.length > 1) ? STRACE_PID_ALWAYS
 		    : s->o.output					 ? STRACE_PID_NEVER
@@ -307,6 +312,22 @@ static int loop(struct session *s)
 	return 0;
 }
 
+static int ignore(void *context, const struct trace_event *event)
+{
+	(void)context;
+	(void)event;
+	return 0;
+}
+
+/* Nothing more can be written, but without us the programs could not go on. */
+static void serve_on(struct session *s)
+{
+	while (!s->source->ops->finished(s->source) && !interrupted(s)) {
+		if (s->source->ops->read(s->source, ignore, NULL) <= 0)
+			s->source->ops->wait(s->source, 20);
+	}
+}
+
 /* Say whom we watch; the threads there are count when lines are told apart. */
 static void tell_attached(struct session *s)
 {
@@ -321,7 +342,7 @@ static void tell_attached(struct session *s)
 
 static void report_left(struct session *s)
 {
-	if (s->source->command > 0 && !s->source->command_ended)
+	if (s->started && s->source->command > 0 && !s->source->command_ended && !s->source->bound)
 		log_info("the command goes on as process %d", s->source->command);
 }
 
@@ -414,7 +435,13 @@ static int trace(struct session *s, char *const *argv)
 	s->track.writer = step;
 	s->track.context = s;
 	interrupt_catch();
+	launch_ignore_pipe();
 	error = choose_source(s);
+	if (error && interrupt_signal()) {
+		/* What it interrupted is not what failed. */
+		err_clear();
+		return 128 + interrupt_signal();
+	}
 	if (error)
 		return error;
 	s->track.command = s->source->command;
@@ -427,10 +454,11 @@ static int trace(struct session *s, char *const *argv)
 	}
 	if (!error)
 		error = loop(s);
+	if (error && s->source->bound)
+		serve_on(s);
 	report_losses(s);
 	status = finish_output(s);
-	if (!error && !status)
-		report_left(s);
+	report_left(s);
 	if (error || status)
 		return error ? error : status;
 	return exit_status(s);

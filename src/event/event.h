@@ -79,6 +79,7 @@ struct event_source {
 	bool command_ended; /* and its status is known: */
 	int command_status; /* as from wait */
 	int command_error;  /* errno when it could not be run */
+	bool bound;	    /* the programs cannot go on without us: they die with close() */
 };
 
 /* 0, or -errno with a message recorded that says what is missing. */

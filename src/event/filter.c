@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/opt.h"
+#include "event/decode.h"
 
 #include "call_names.h"
 
@@ -174,6 +175,29 @@ static int add_status_word(void *context, const char *word)
 	return unknown("status", &nearest, "");
 }
 
+static int add_error_word(void *context, const char *word)
+{
+	struct nearest nearest = { word, NULL, 3 };
+	bool *set = context;
+	int number = atoi(word);
+
+	if (isdigit((unsigned char)*word) && number > 0 && number < FILTER_ERRORS) {
+		set[number] = true;
+		return 0;
+	}
+	for (int n = 1; n < FILTER_ERRORS; n++) {
+		const char *name = decode_errno((unsigned int)n, NULL);
+
+		if (name && !strcasecmp(name, word)) {
+			set[n] = true;
+			return 0;
+		}
+		if (name)
+			consider(&nearest, name);
+	}
+	return unknown("error", &nearest, "");
+}
+
 /* -- lists ----------------------------------------------------------------------------------- */
 
 static int each_word(const char *list, int (*add)(void *context, const char *word), void *context)
@@ -225,14 +249,27 @@ static int parse_status(struct filter *filter, const char *list)
 	return error;
 }
 
+static int parse_errors(struct filter *filter, const char *list)
+{
+	bool invert = *list == '!', set[FILTER_ERRORS] = { 0 };
+	int error = each_word(list + invert, add_error_word, set);
+
+	for (unsigned int n = 0; n < FILTER_ERRORS; n++)
+		filter->errors[n] = set[n] != invert;
+	filter->by_error = true;
+	return error;
+}
+
 int filter_parse(struct filter *filter, const char *text)
 {
 	static const struct {
 		const char *name;
 		int (*parse)(struct filter *filter, const char *list);
 	} kinds[] = {
-		{ "trace", parse_calls },     { "t", parse_calls },   { "signal", parse_signals },
-		{ "signals", parse_signals }, { "s", parse_signals }, { "status", parse_status },
+		{ "trace", parse_calls },    { "t", parse_calls },
+		{ "signal", parse_signals }, { "signals", parse_signals },
+		{ "s", parse_signals },	     { "status", parse_status },
+		{ "error", parse_errors },   { "errno", parse_errors },
 	};
 	size_t length = strcspn(text, "=");
 
@@ -243,5 +280,7 @@ int filter_parse(struct filter *filter, const char *text)
 			return kinds[i].parse(filter, text + length + 1);
 	}
 	return err_set(CHOP_USAGE, EINVAL,
-		       "unknown expression '%s'; there are trace=, signal= and status=", text);
+		       "unknown expression '%s'; there are trace=, signal=, status= "
+		       "and error=",
+		       text);
 }

@@ -63,6 +63,16 @@ char *launch_find(const char *name)
 	return NULL;
 }
 
+static struct sigaction pipe_action;
+static bool pipe_ignored;
+
+void launch_ignore_pipe(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	pipe_ignored = !sigaction(SIGPIPE, &ignore, &pipe_action);
+}
+
 /* The child: wait for the word, then become the command. */
 static void become(const struct launch *launch, const char *path, char *const *argv, int go,
 		   int error)
@@ -74,6 +84,8 @@ static void become(const struct launch *launch, const char *path, char *const *a
 		;
 	if (launch->prepare)
 		launch->prepare(launch->context);
+	if (pipe_ignored)
+		sigaction(SIGPIPE, &pipe_action, NULL);
 	execv(path, argv);
 	number = errno;
 	if (write(error, &number, sizeof(number)) < 0)
@@ -81,10 +93,23 @@ static void become(const struct launch *launch, const char *path, char *const *a
 	_exit(number == ENOENT ? CHOP_NOT_FOUND : CHOP_CANNOT_RUN);
 }
 
+/* As execve will do. */
+static void default_actions(void)
+{
+	struct sigaction action, plain = { .sa_handler = SIG_DFL };
+
+	for (int sig = 1; sig < NSIG; sig++) {
+		if (!sigaction(sig, NULL, &action) && action.sa_handler != SIG_IGN &&
+		    action.sa_handler != SIG_DFL)
+			sigaction(sig, &plain, NULL);
+	}
+}
+
 int launch_begin(struct launch *launch, char *const *argv)
 {
 	cleanup_free char *path = launch_find(argv[0]);
 	int go[2], error[2];
+	sigset_t all, before;
 
 	if (!path)
 		return -ENOENT;
@@ -95,12 +120,18 @@ int launch_begin(struct launch *launch, char *const *argv)
 		close(go[1]);
 		return err_sys(CHOP_MISSING, errno, "cannot make a pipe");
 	}
+	/* A signal for the command must not run a handler of ours before it runs. */
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
 	launch->pid = fork();
 	if (launch->pid == 0) {
+		default_actions();
+		sigprocmask(SIG_SETMASK, &before, NULL);
 		close(go[1]);
 		close(error[0]);
 		become(launch, path, argv, go[0], error[1]);
 	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	close(go[0]);
 	close(error[1]);
 	launch->go = go[1];

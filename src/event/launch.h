@@ -29,6 +29,8 @@ void launch_go(struct launch *launch);
 int launch_finish(struct launch *launch);
 /* It was never let go: end it. */
 void launch_cancel(struct launch *launch);
+/* Writing to a closed pipe is an error for us; the command gets what we were given. */
+void launch_ignore_pipe(void);
 /* Path of a command by PATH; allocated, or NULL with a message recorded. */
 char *launch_find(const char *name);
 

@@ -459,6 +459,7 @@ static int open_command(struct ptrace_source *s, const struct event_request *req
 
 	/* A filter is inherited by children, and lasts: whoever has it must be traced to its end. */
 	s->filtered = request->follow && !request->early && wanted_count(request) <= CHOP_CALLS / 4;
+	s->base.bound = s->filtered;
 	s->launch.prepare = in_child;
 	s->launch.context = s;
 	error = launch_begin(&s->launch, request->argv);

@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "base/vec.h"
 #include "event/event.h"
+#include "event/filter.h"
 
 struct track_signal {
 	uint64_t time;
@@ -69,9 +70,9 @@ struct track_step {
 typedef int (*track_writer)(void *context, const struct track_step *step);
 
 struct track_filter {
-	bool successful, failed; /* show calls that succeeded, failed */
-	bool unfinished;	 /* show calls that never returned */
-	bool errors[4096];	 /* with `by_error`: only calls with these errnos */
+	bool successful, failed;    /* show calls that succeeded, failed */
+	bool unfinished;	    /* show calls that never returned */
+	bool errors[FILTER_ERRORS]; /* with `by_error`: only calls with these errnos */
 	bool by_error;
 	bool signals[128];	  /* by number */
 	const char *const *paths; /* only calls that concern one of them */
