@@ -155,6 +155,8 @@ typedef int arch_read_fn(void *context, uint64_t address, void *data, size_t siz
 uint64_t arch_handler_frame(const struct chop_regs *regs);
 /* ... and from those at the entry of rt_sigreturn. */
 uint64_t arch_return_frame(const struct chop_regs *regs);
+/* Where the siginfo_t is, from a handler's registers at its first instruction. */
+uint64_t arch_handler_info(const struct chop_regs *regs);
 /* 0, or -1 when it cannot be read. */
 int arch_signal_frame(uint64_t address, arch_read_fn *read, void *context,
 		      struct arch_signal_frame *frame);

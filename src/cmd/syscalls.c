@@ -21,7 +21,7 @@
 #include "tracee/interrupt.h"
 
 struct options {
-	const char *output, *sort, *format, *source;
+	const char *output, *sort, *format, *source, *from;
 	struct strvec pids, expressions, paths;
 	uint64_t string_limit, column, buffer, stop_count, stop_time, stop_size;
 	bool follow, t, tt, ttt, relative, durations, descriptors, verbose, numbers, whole;
@@ -32,6 +32,8 @@ static const struct opt table[] = {
 	OPT_HEADING("What to watch"),
 	OPT_LIST('p', "attach", struct options, pids, "PID",
 		 "a process that runs already; may be repeated"),
+	OPT_TEXT(0, "from", struct options, from, "N.sys",
+		 "what a captured region did: the log of a trace directory"),
 	OPT_FLAG('f', "follow", struct options, follow, "threads and child processes, too"),
 	OPT_LIST('e', "expression", struct options, expressions, "EXPR",
 		 "trace=SET, signal=SET, status=SET, error=SET; a SET is\n"
@@ -86,7 +88,8 @@ static const struct opt table[] = {
 
 static const struct opt_spec spec = {
 	.usage = "chop syscalls [options] COMMAND [ARGUMENT...]\n"
-		 "chop syscalls [options] -p PID",
+		 "chop syscalls [options] -p PID\n"
+		 "chop syscalls [options] --from DIRECTORY/N.sys",
 	.about =
 		"Show the system calls a program makes, as strace prints them, at a fraction of\n"
 		"its cost: the kernel tells of calls through a buffer, the program is not stopped.",
@@ -242,6 +245,9 @@ static void set_writers(struct session *s)
 	w->json.clock_offset = w->text.options.clock_offset;
 	w->folded.wall = w->summary.wall = s->o.wall;
 	w->summary.plain = s->o.plain;
+	w->summary.untimed = w->json.untimed = s->o.from != NULL;
+	if (s->o.from && !s->o.sort)
+		w->summary.sort = SUMMARY_BY_CALLS;
 }
 
 /* -- running ------------------------------------------------------------------------------------------ */
@@ -386,6 +392,8 @@ static int choose_source(struct session *s)
 	const char *name = s->o.source ? s->o.source : "";
 	int error = -ENOSYS;
 
+	if (s->o.from)
+		return event_log_open(&s->source, &s->request, s->o.from);
 	if (*name && strcmp(name, "bpf") && strcmp(name, "ptrace"))
 		return cmd_usage("no source '%s'; there are bpf and ptrace", name);
 	if (strcmp(name, "ptrace"))
@@ -402,11 +410,32 @@ static int choose_source(struct session *s)
 	return error;
 }
 
+/* A log knows what the calls did, but not when nor from where. */
+static int check_log_options(const struct session *s)
+{
+	enum event_format format = s->writer.format;
+
+	if (s->o.pids.length || s->request.argv)
+		return cmd_usage("--from shows what was captured: no command and no -p");
+	if (s->o.t || s->o.tt || s->o.ttt || s->o.relative || s->o.durations || s->o.wall ||
+	    s->o.stop_time)
+		return cmd_usage("--from: the log of a region has no times");
+	if (s->o.stacks || format == EVENT_FOLDED || format == EVENT_PERFETTO)
+		return cmd_usage("--from: the log of a region has no stacks and no times; it can "
+				 "be shown as text or json");
+	if (s->o.descriptors || s->o.source)
+		return cmd_usage("--from and %s do not go together",
+				 s->o.source ? "--source" : "-y");
+	return 0;
+}
+
 /* What does not go together. */
 static int check_options(const struct session *s)
 {
 	enum event_format format = s->writer.format;
 
+	if (s->o.from)
+		return check_log_options(s);
 	if (s->o.stacks && s->o.count)
 		return cmd_usage("-k and -c: a table has no place for stacks");
 	if (s->o.both && format != EVENT_TEXT && format != EVENT_JSON)
@@ -425,6 +454,7 @@ static int trace(struct session *s, char *const *argv)
 		error = summary_sort_parse(s->o.sort, &s->writer.summary.sort);
 	if (!error && s->o.format)
 		error = event_format_parse(s->o.format, &s->writer.format);
+	s->request.argv = argv;
 	if (!error)
 		error = check_options(s);
 	if (!error)
@@ -474,8 +504,8 @@ int cmd_syscalls(int argc, char **argv)
 		return status;
 	if (s.o.verbose && log_level() < LOG_VERBOSE)
 		log_set_level(LOG_VERBOSE);
-	if (!rest.length && !s.o.pids.length)
-		status = cmd_usage("give a command to run, or -p PID");
+	if (!rest.length && !s.o.pids.length && !s.o.from)
+		status = cmd_usage("give a command to run, -p PID or --from DIRECTORY/N.sys");
 	else
 		status = trace(&s, rest.length ? (char *const *)rest.items : NULL);
 	if (s.source)

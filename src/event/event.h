@@ -25,7 +25,7 @@ struct trace_event {
 	uint64_t args[6];    /* ENTER, CALL */
 	int64_t result;	     /* EXIT, CALL, SUMMARY */
 	uint64_t wall, cpu;  /* SUMMARY: ns; EXIT: cpu, if asked for */
-	const uint8_t *info; /* SIGNAL, IGNORED: CHOP_SIGINFO_SIZE bytes */
+	const uint8_t *info; /* SIGNAL, IGNORED: CHOP_SIGINFO_SIZE bytes; NULL: not known */
 	uint64_t handler;    /* SIGNAL: what it leads to, 0 the default, 1 nothing or not known */
 	pid_t other, other_pid;
 	bool other_gone; /* FORK: it has ended already */
@@ -85,5 +85,8 @@ struct event_source {
 /* 0, or -errno with a message recorded that says what is missing. */
 int event_bpf_open(struct event_source **source, const struct event_request *request);
 int event_ptrace_open(struct event_source **source, const struct event_request *request);
+/* The calls of a captured region, from its log DIR/N.sys; without times. */
+int event_log_open(struct event_source **source, const struct event_request *request,
+		   const char *path);
 
 #endif

@@ -291,7 +291,7 @@ static int on_signal(struct track *track, struct track_thread *thread,
 				   .time = signal->time,
 				   .thread = thread,
 				   .sig = signal->sig,
-				   .info = signal->info };
+				   .info = signal->known ? signal->info : NULL };
 	int error;
 
 	if (!signal_wanted(track, signal->sig))
@@ -308,9 +308,11 @@ static int signal_event(struct track *track, struct track_thread *thread,
 {
 	struct track_signal signal = { .time = event->time,
 				       .sig = (int)event->number,
-				       .handler = event->handler };
+				       .handler = event->handler,
+				       .known = event->info != NULL };
 
-	memcpy(signal.info, event->info, sizeof(signal.info));
+	if (signal.known)
+		memcpy(signal.info, event->info, sizeof(signal.info));
 	/* An ignored one would have been seen on the way out of the call. */
 	if (event->kind == CHOP_EVENT_IGNORED && thread->in_call) {
 		*vec_push(&thread->held) = signal;

@@ -15,6 +15,7 @@ struct track_signal {
 	uint64_t time;
 	int sig;
 	uint64_t handler;
+	bool known; /* what `info` holds */
 	uint8_t info[CHOP_SIGINFO_SIZE];
 };
 
@@ -54,7 +55,7 @@ struct track_step {
 	const char *result;  /* LEAVE: as text */
 	int64_t value;	     /* LEAVE, SUMMARY */
 	int sig;	     /* SIGNAL, STOPPED, KILLED */
-	const void *info;    /* SIGNAL: CHOP_SIGINFO_SIZE bytes */
+	const void *info;    /* SIGNAL: CHOP_SIGINFO_SIZE bytes; NULL when not known */
 	int status;	     /* EXITED: the code; KILLED: whether it dumped core */
 	pid_t other;	     /* FORK: the new thread; SUPERSEDED: by whom */
 	pid_t other_pid;     /* FORK: its process */

@@ -100,8 +100,10 @@ static void begin(struct event_json *w, const struct track_step *step, const cha
 
 	buf_add_char(out, '{');
 	json_member(out, "event", kind);
-	json_key(out, "time");
-	buf_printf(out, "%" PRId64 ".%09" PRId64, now / 1000000000, now % 1000000000);
+	if (!w->untimed) {
+		json_key(out, "time");
+		buf_printf(out, "%" PRId64 ".%09" PRId64, now / 1000000000, now % 1000000000);
+	}
 	json_number(out, "pid", step->thread->pid);
 	json_number(out, "tid", step->thread->tid);
 }
@@ -120,8 +122,11 @@ static void call_line(struct event_json *w, const struct track_step *step, const
 		uint64_t took = step->time - thread->entered;
 
 		result(out, step);
-		json_key(out, "duration");
-		buf_printf(out, "%" PRIu64 ".%09" PRIu64, took / 1000000000, took % 1000000000);
+		if (!w->untimed) {
+			json_key(out, "duration");
+			buf_printf(out, "%" PRIu64 ".%09" PRIu64, took / 1000000000,
+				   took % 1000000000);
+		}
 		stack(out, step);
 	}
 	buf_add_text(out, "}\n");
@@ -135,7 +140,8 @@ static void other_line(struct event_json *w, const struct track_step *step, cons
 	switch (step->kind) {
 	case TRACK_SIGNAL:
 		signal_name(out, step->sig);
-		signal_info(out, step->info);
+		if (step->info)
+			signal_info(out, step->info);
 		break;
 	case TRACK_STOPPED:
 		signal_name(out, step->sig);

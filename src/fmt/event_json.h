@@ -11,6 +11,7 @@
 struct event_json {
 	struct text_out *to;
 	int64_t clock_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC, ns */
+	bool untimed;	      /* nothing is known of times */
 };
 
 /* A track_writer. */

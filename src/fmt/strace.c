@@ -239,8 +239,10 @@ static void signal_line(struct strace_writer *w, const struct track_step *step)
 	begin_line(w, step, false);
 	buf_add_text(&w->to->buf, "--- ");
 	decode_signal_name(&w->to->buf, step->sig);
-	buf_add_char(&w->to->buf, ' ');
-	decode_siginfo(&w->to->buf, step->info, CHOP_SIGINFO_SIZE, &w->decode);
+	if (step->info) {
+		buf_add_char(&w->to->buf, ' ');
+		decode_siginfo(&w->to->buf, step->info, CHOP_SIGINFO_SIZE, &w->decode);
+	}
 	buf_add_text(&w->to->buf, " ---\n");
 }
 

@@ -125,6 +125,10 @@ static int compare(const void *left, const void *right)
 
 static void rule(const struct summary *summary, struct buf *out)
 {
+	if (summary->untimed) {
+		buf_add_text(out, "--------- --------- ----------------\n");
+		return;
+	}
 	buf_add_text(out, "------ ----------- ----------- --------- ---------");
 	if (!summary->plain)
 		buf_add_text(out, " ----------- ---------- ---------- ----------");
@@ -133,6 +137,11 @@ static void rule(const struct summary *summary, struct buf *out)
 
 static void heading(const struct summary *summary, struct buf *out)
 {
+	if (summary->untimed) {
+		buf_add_text(out, "    calls    errors syscall\n");
+		rule(summary, out);
+		return;
+	}
 	buf_add_text(out, "% time     seconds  usecs/call     calls    errors");
 	if (!summary->plain)
 		buf_printf(out, " %11s %10s %10s %10s", summary->wall ? "cpu seconds" : "wall secs",
@@ -143,7 +152,7 @@ static void heading(const struct summary *summary, struct buf *out)
 
 static void times(const struct summary *summary, const struct summary_row *row, struct buf *out)
 {
-	if (summary->plain)
+	if (summary->plain || summary->untimed)
 		return;
 	buf_printf(out, " %11.6f %10.1f %10.1f %10.1f",
 		   (double)(summary->wall ? row->cpu : row->wall) / 1e9,
@@ -156,10 +165,11 @@ static void line(const struct summary *summary, const struct summary_row *row, u
 {
 	uint64_t time = main_time(row);
 
-	buf_printf(out, "%6.2f %11.6f %11llu %9llu ",
-		   total ? 100.0 * (double)time / (double)total : 0.0, (double)time / 1e9,
-		   (unsigned long long)(row->calls ? time / row->calls / 1000 : 0),
-		   (unsigned long long)row->calls);
+	if (!summary->untimed)
+		buf_printf(out, "%6.2f %11.6f %11llu ",
+			   total ? 100.0 * (double)time / (double)total : 0.0, (double)time / 1e9,
+			   (unsigned long long)(row->calls ? time / row->calls / 1000 : 0));
+	buf_printf(out, "%9llu ", (unsigned long long)row->calls);
 	if (row->errors)
 		buf_printf(out, "%9llu", (unsigned long long)row->errors);
 	else
@@ -191,15 +201,14 @@ void summary_print(struct summary *summary, struct buf *out)
 	for (size_t i = 0; i < summary->rows.length; i++)
 		line(summary, &summary->rows.items[i], main_time(&sum), out);
 	rule(summary, out);
-	buf_add_text(out, "100.00");
-	{
+	if (summary->untimed) {
+		line(summary, &sum, 0, out);
+	} else {
 		size_t start = out->length;
 
 		line(summary, &sum, main_time(&sum), out);
-		/* strace says 100.00 even of nothing. */
-		memmove(out->data + start, out->data + start + 6, out->length - start - 6);
-		out->length -= 6;
-		out->data[out->length] = '\0';
+		/* strace says so even of nothing. */
+		memcpy(out->data + start, "100.00", 6);
 	}
 	free(sum.buckets);
 }
@@ -209,6 +218,16 @@ static void json_seconds(struct buf *out, const char *key, uint64_t ns)
 	json_key(out, key);
 	buf_printf(out, "%llu.%09llu", (unsigned long long)(ns / 1000000000),
 		   (unsigned long long)(ns % 1000000000));
+}
+
+static void json_times(const struct summary_row *row, struct buf *out)
+{
+	json_seconds(out, "wall", row->wall);
+	json_seconds(out, "cpu", row->cpu);
+	json_seconds(out, "min", row->min);
+	json_seconds(out, "p50", summary_percentile(row, 50));
+	json_seconds(out, "p99", summary_percentile(row, 99));
+	json_seconds(out, "max", row->max);
 }
 
 void summary_json(struct summary *summary, struct buf *out)
@@ -224,12 +243,8 @@ void summary_json(struct summary *summary, struct buf *out)
 		json_member(out, "call", row->name);
 		json_number(out, "calls", (int64_t)row->calls);
 		json_number(out, "errors", (int64_t)row->errors);
-		json_seconds(out, "wall", row->wall);
-		json_seconds(out, "cpu", row->cpu);
-		json_seconds(out, "min", row->min);
-		json_seconds(out, "p50", summary_percentile(row, 50));
-		json_seconds(out, "p99", summary_percentile(row, 99));
-		json_seconds(out, "max", row->max);
+		if (!summary->untimed)
+			json_times(row, out);
 		buf_add_text(out, "}\n");
 	}
 }

@@ -28,8 +28,9 @@ enum summary_sort {
 };
 
 struct summary {
-	bool wall;  /* the first columns tell wall time instead of time on the processor */
-	bool plain; /* only the columns strace has */
+	bool wall;    /* the first columns tell wall time instead of time on the processor */
+	bool plain;   /* only the columns strace has */
+	bool untimed; /* nothing is known of times: only the numbers of calls and errors */
 	enum summary_sort sort;
 	VEC(struct summary_row) rows;
 	struct map index; /* call number -> row */

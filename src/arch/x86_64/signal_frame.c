@@ -23,6 +23,11 @@ uint64_t arch_handler_frame(const struct chop_regs *regs)
 	return regs->rsp;
 }
 
+uint64_t arch_handler_info(const struct chop_regs *regs)
+{
+	return regs->rsi;
+}
+
 uint64_t arch_return_frame(const struct chop_regs *regs)
 {
 	return regs->rsp - 8; /* the handler's return has taken the address off */
