@@ -22,7 +22,7 @@ measure() { # NAME CALL COUNT COMMAND...
 	local name=$1 call=$2 count=$3 start loop
 	shift 3
 	start=$(date +%s%N)
-	loop=$("$@" "$BENCH/calls" "$call" "$count" 2>"$name.err") || exit 1
+	loop=$("$@" "$BENCH/syscalls_loop" "$call" "$count" 2>"$name.err") || exit 1
 	echo "$((loop / count))" >>"$call.$name"
 	echo "$((($(date +%s%N) - start) / count))" >>"$call.$name.whole"
 	! grep -q lost "$name.err" || { cat "$name.err"; lost=1; }
@@ -43,7 +43,7 @@ lost=
 renice -n -20 $$ >/dev/null 2>&1
 for call in getppid pread; do
 	extra=0
-	[ $call = getppid ] || extra=$(strace -c "$BENCH/calls" $call 1 2>&1 | awk '/pread64/ { print $4 - 1 }')
+	[ $call = getppid ] || extra=$(strace -c "$BENCH/syscalls_loop" $call 1 2>&1 | awk '/pread64/ { print $4 - 1 }')
 	for ((i = 0; i < runs; i++)); do
 		measure alone $call $calls env
 		measure chop $call $calls chop syscalls --source bpf -f -o text
