@@ -12,7 +12,7 @@
 static volatile unsigned long sink;
 static unsigned long *ticks, calls;
 
-__attribute__((noipa)) void bench_call(unsigned long size)
+__attribute__((noinline)) void bench_call(unsigned long size)
 {
 	unsigned long x = sink;
 
@@ -28,7 +28,7 @@ static inline unsigned long counter(void)
 	return __rdtsc();
 }
 
-__attribute__((noipa)) void bench_call_instrumented(unsigned long size)
+__attribute__((noinline)) void bench_call_instrumented(unsigned long size)
 {
 	unsigned long start = counter(), x = sink;
 
