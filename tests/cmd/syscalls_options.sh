@@ -47,7 +47,6 @@ for source in $sources; do
 	env --default-signal=INT $syscalls -p $program -o attached 2>attach.err &
 	watcher=$!
 	wait_for grep -q "watching process $program" attach.err
-	sleep 0.2 # said right before it begins
 	echo one >&8
 	read -r word <&9
 	wait_for grep -q 'write(1, "one' attached
@@ -108,10 +107,12 @@ for source in $sources; do
 	[ "$(stat -c %s text)" -ge 1000 ] || fail "--stop-size: $(stat -c %s text)"
 	wait_for test -s went
 	rm went
-	expect_status 0 $syscalls --stop-time 50ms -o text sh -c 'sleep 1; echo on >went'
+	mkfifo go
+	expect_status 0 $syscalls --stop-time 50ms -o text sh -c 'read -r word <go; echo on >went'
+	echo >go
 	grep -q exited text && fail "--stop-time: it saw the end"
 	wait_for test -s went
-	rm went
+	rm went go
 
 	# -- formats
 	expect_status 0 $syscalls -f --format json -o json sh -c \
