@@ -62,6 +62,11 @@ extern const uint8_t arch_breakpoint[];
 extern const size_t arch_breakpoint_size;
 extern const size_t arch_breakpoint_advance;
 
+/* A jump to itself. */
+#define ARCH_WAIT_HERE_MAX 8
+extern const uint8_t arch_wait_here[];
+extern const size_t arch_wait_here_size;
+
 /* Return address of the activation whose first instruction is next: where it is stored. */
 uint64_t arch_return_slot(const struct chop_regs *regs);
 /*

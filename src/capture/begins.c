@@ -41,9 +41,11 @@ uint64_t begins_reached(const struct session *session)
 }
 
 /* The first invocation from `from` on that is wanted; false when none is, or all are. */
-static bool next_wanted(const struct session_options *options, uint64_t from, uint64_t *next)
+static bool next_wanted(const struct session *session, uint64_t from, uint64_t *next)
 {
-	if (options->count_only) {
+	const struct session_options *options = session->options;
+
+	if (options->count_only || session->done_wanted) {
 		*next = from + FOR_EVER;
 		return true;
 	}
@@ -95,7 +97,7 @@ static void skip_plain(struct session *session, struct thread *thread)
 		if (!has_tally(session, begins->items[i]))
 			*vec_push(&plain) = begins->items[i];
 	}
-	if (plain.length && next_wanted(session->options, reached, &next) && next >= reached &&
+	if (plain.length && next_wanted(session, reached, &next) && next >= reached &&
 	    (trampoline_counts(&session->tracee, plain.items[0]) || next >= reached + FAR))
 		skip(session, thread, &plain, BEGIN_COUNTER, next - reached);
 	vec_release(&plain);
@@ -316,8 +318,9 @@ int begins_look(struct session *session, struct thread *thread)
 	if (marks->found || marks->resolver)
 		return 0;
 	error = marks_resolve(&session->tracee, thread, session->options, marks);
-	if (error == -ENOENT && session->running) {
-		/* A program that another one became need not have it. */
+	if (error == -ENOENT &&
+	    (session->running || session->options->born || session->options->taken)) {
+		/* A program that another one became need not have it, nor one with children. */
 		free(session->not_here);
 		session->not_here = xstrdup(err_message());
 		err_clear();

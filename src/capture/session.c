@@ -13,6 +13,7 @@
 #include "capture/hints.h"
 #include "capture/session_state.h"
 #include "tracee/breakpoint.h"
+#include "tracee/handover.h"
 #include "tracee/interrupt.h"
 #include "tracee/threads.h"
 
@@ -56,7 +57,7 @@ bool session_wants(const struct session *session, uint64_t invocation)
 {
 	const struct session_options *options = session->options;
 
-	if (session->done || options->count_only)
+	if (session->done || session->done_wanted || options->count_only)
 		return false;
 	if (options->probability)
 		return index_is_drawn(options->seed, options->probability, invocation);
@@ -88,7 +89,8 @@ static void check_done(struct session *session, uint64_t invocation)
 	if (options->indices.length && invocation >= index_ranges_last(&options->indices))
 		session->done_wanted = true;
 	session->done_wanted |= no_more_begins(session);
-	session->done |= session->done_wanted;
+	/* With all captured, the program is traced on only for its children. */
+	session->done |= session->done_wanted && !options->born;
 	if (session->region.interrupted)
 		session->done = true;
 }
@@ -297,6 +299,8 @@ static int start_and_trace(struct session *session)
 	struct tracee *tracee = &session->tracee;
 	int error = tracee_spawn(tracee, &spawn);
 
+	tracee->born = session->options->born;
+	tracee->born_context = session->options->born_context;
 	if (!error)
 		error = prepare(session, thread_find(tracee, tracee->pid));
 	if (!error)
@@ -308,8 +312,11 @@ static int attach_and_trace(struct session *session)
 {
 	struct tracee *tracee = &session->tracee;
 	struct thread *thread;
-	int error = tracee_attach(tracee, session->options->attach, &thread);
+	int error =
+		tracee_attach(tracee, session->options->attach, session->options->taken, &thread);
 
+	tracee->born = session->options->born;
+	tracee->born_context = session->options->born_context;
 	if (!error)
 		error = prepare(session, thread);
 	if (error)
@@ -361,6 +368,11 @@ int session_run(const struct session_options *options, struct session_result *re
 	free(session.refusal);
 	free(session.not_here);
 	return error;
+}
+
+void session_let_child_go(pid_t pid, const struct handover *handover)
+{
+	handover_take(pid, handover);
 }
 
 void session_result_release(struct session_result *result)

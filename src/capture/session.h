@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "store/capture.h"
+#include "tracee/tracee.h"
 
 struct index_range {
 	uint64_t first, last; /* both included */
@@ -40,11 +41,12 @@ struct session_result {
 };
 
 struct session_options {
-	char *const *argv;	    /* NULL-terminated command; NULL with `attach` */
-	pid_t attach;		    /* a running process instead; or 0 */
-	const char *function;	    /* symbol, or NULL: then begins and ends, or a window */
-	const char *module;	    /* -module, or NULL */
-	struct u64vec begins, ends; /* static or run-time addresses; borrowed */
+	char *const *argv;	      /* NULL-terminated command; NULL with `attach` */
+	pid_t attach;		      /* a running process instead; or 0 */
+	const struct handover *taken; /* `attach` waits for us so; or NULL */
+	const char *function;	      /* symbol, or NULL: then begins and ends, or a window */
+	const char *module;	      /* -module, or NULL */
+	struct u64vec begins, ends;   /* static or run-time addresses; borrowed */
 	/* For each of them the time it is meant, from 1, counted in the process; 0: each. */
 	struct u64vec begin_counts, end_counts;
 	/* ns: without begins, wait `interval`, trace `active`, and again; else trace that long */
@@ -66,6 +68,9 @@ struct session_options {
 	 * tracing; the program goes on.
 	 */
 	int (*captured)(void *context, struct capture *capture);
+	/* A child waits to be taken over by a session of its own; NULL: they run untraced. */
+	void (*born)(void *context, pid_t pid, const struct handover *handover);
+	void *born_context;
 	/* The program has been let go, and is not waited for yet; may be NULL. */
 	void (*released)(void *context, const struct session_result *result);
 	void *context;
@@ -78,6 +83,8 @@ struct session_options {
  * tracing was interrupted by a signal that it did not get.
  */
 int session_run(const struct session_options *options, struct session_result *result);
+/* Nobody takes over this child: it goes on. */
+void session_let_child_go(pid_t pid, const struct handover *handover);
 void session_result_release(struct session_result *result);
 
 #endif

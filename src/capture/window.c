@@ -84,7 +84,7 @@ int window_trace(struct session *session, struct thread *thread)
 	session->result->reached = session->windows;
 	progress_show("window %llu", (unsigned long long)number);
 	error = session_capture(session, thread, number);
-	if (!session->done)
+	if (!session->done && !session->done_wanted)
 		window_schedule(session);
 	return error;
 }

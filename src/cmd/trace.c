@@ -2,11 +2,14 @@
 /* chop trace: capture invocations of a region of a program. */
 #include "cmd/trace.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/err.h"
 #include "base/io.h"
+#include "cmd/trace_follow.h"
 #include "cmd/trace_memory.h"
 
 static int run(struct session_options *session, const struct trace_options *options,
@@ -37,6 +40,11 @@ static int run(struct session_options *session, const struct trace_options *opti
 	}
 	if (!error)
 		error = output.error;
+	/* Most children do not have the region. */
+	if (error == -ENOENT && options->taken) {
+		err_clear();
+		error = CHOP_DIFFERS;
+	}
 	if (!error && options->memory_access_trace && result.captured)
 		error = output.whole_path ? trace_memory_chopstix(&output)
 					  : trace_memory(output.path, options->jobs);
@@ -46,19 +54,53 @@ static int run(struct session_options *session, const struct trace_options *opti
 	return error;
 }
 
+/* Children are traced with the same options. */
+static int set_follow(const struct trace_options *options, struct session_options *session,
+		      struct trace_follow *follow)
+{
+	int error = options->follow ? trace_follow_check() : 0;
+
+	if (options->follow) {
+		session->born = trace_follow_child;
+		session->born_context = follow;
+	}
+	if (!error && options->taken) {
+		error = trace_follow_parse(options->taken, &follow->taken);
+		session->taken = &follow->taken;
+	}
+	return error;
+}
+
+static size_t own_words(int argc, char **argv, const struct strvec *rest)
+{
+	size_t count = (size_t)argc - rest->length;
+
+	return count && !strcmp(argv[count - 1], "--") ? count - 1 : count;
+}
+
 int cmd_trace(int argc, char **argv)
 {
 	struct trace_options options = TRACE_OPTIONS_INIT;
 	cleanup_free char *command_line = cmd_line(argc, argv);
 	struct session_options session = { 0 };
+	struct trace_follow follow = { 0 };
 	struct strvec rest = { 0 };
 	int status;
 
 	if (!cmd_parse(&trace_spec, argc, argv, &options, &rest, &status))
 		return status;
 	status = trace_read_options(&options, &rest, &session);
+	follow.words = argv;
+	follow.word_count = own_words(argc, argv, &rest);
+	follow.directory = options.trace_dir;
+	if (!status)
+		status = set_follow(&options, &session, &follow);
 	if (!status)
 		status = run(&session, &options, command_line);
+	if (trace_follow_finish(&follow) && status == -ENOENT) {
+		err_clear();
+		status = 0;
+	}
 	trace_release_options(&options, &session);
 	vec_release(&rest);
 	return status;

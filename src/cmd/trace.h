@@ -11,13 +11,13 @@
 #include "store/tracedir.h"
 
 struct trace_options {
-	const char *function, *module, *indices, *trace_dir, *backend, *layout;
+	const char *taken, *function, *module, *indices, *trace_dir, *backend, *layout;
 	struct strvec begins, ends, begin_probes, end_probes;
 	VEC(char *) owned; /* what has been made of probe points */
 	uint64_t active, interval, max_traces, max_pages, seed, group, pid, jobs;
 	double probability;
 	char *library; /* with -interpose: what is preloaded; owned */
-	bool gzip, lazy, interpose, access_trace, unprotect_symbols, memory_access_trace;
+	bool follow, gzip, lazy, interpose, access_trace, unprotect_symbols, memory_access_trace;
 	bool split, record_tsc, record_cpuid;
 	bool save, code, registers, maps, info, trace; /* -no-... switches them off */
 };

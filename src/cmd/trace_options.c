@@ -69,6 +69,9 @@ static const struct opt table[] = {
 	OPT_NUMBER('p', "pid", struct trace_options, pid, "PID",
 		   "trace this running process, and let it go on afterwards", .min = 1,
 		   .max = INT32_MAX),
+	OPT_FLAG('f', "follow", struct trace_options, follow,
+		 "trace children as well, each into a directory of its own:\n"
+		 "%p in -trace-dir, or the process id behind its name"),
 	OPT_TEXT(0, "backend", struct trace_options, backend, "NAME",
 		 "uffd (default: the best there is)"),
 	OPT_FLAG(0, "interpose", struct trace_options, interpose,
@@ -84,6 +87,7 @@ static const struct opt table[] = {
 	OPT_HEADING("Accepted for scripts, without effect"),
 	OPT_NUMBER(0, "group", struct trace_options, group, "N", ""),
 	OPT_FLAG(0, "info", struct trace_options, info, ""),
+	OPT_TEXT(0, "taken", struct trace_options, taken, "TEXT", ""),
 	OPT_FLAG(0, "unprotect-syms", struct trace_options, unprotect_symbols, ""),
 	OPT_END,
 };
@@ -172,10 +176,10 @@ static int check_options(const struct trace_options *options, const struct strve
 		return cmd_usage("-p traces a running process: a command cannot be run as well");
 	if (!options->pid && !rest->length)
 		return cmd_usage("no command to run; try: chop trace -function NAME -- COMMAND");
-	if (options->pid && options->lazy)
+	if (options->pid && options->lazy && !options->taken)
 		return cmd_usage("-lazy is for programs we start; process %" PRIu64 " runs already",
 				 options->pid);
-	if (options->pid && options->interpose)
+	if (options->pid && options->interpose && !options->taken)
 		return cmd_usage("-interpose is for programs we start; process %" PRIu64
 				 " runs already",
 				 options->pid);

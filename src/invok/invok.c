@@ -275,7 +275,7 @@ static int start(struct invok *invok, struct thread **thread)
 	const struct spawn_options spawn = { .argv = options->argv, .lazy = options->lazy };
 	struct tracee *tracee = &invok->tracee;
 	int error = options->argv ? tracee_spawn(tracee, &spawn)
-				  : tracee_attach(tracee, options->pid, thread);
+				  : tracee_attach(tracee, options->pid, NULL, thread);
 
 	if (!error)
 		error = pin(invok);

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "tracee/handover.h"
 #include "tracee/inject.h"
 #include "tracee/memory.h"
 #include "tracee/modules.h"
@@ -142,7 +143,8 @@ static struct thread *able(struct tracee *tracee)
 	return NULL;
 }
 
-int tracee_attach(struct tracee *tracee, pid_t pid, struct thread **thread)
+int tracee_attach(struct tracee *tracee, pid_t pid, const struct handover *handover,
+		  struct thread **thread)
 {
 	int error;
 
@@ -150,9 +152,12 @@ int tracee_attach(struct tracee *tracee, pid_t pid, struct thread **thread)
 	error = check_process(pid);
 	if (!error)
 		error = seize_all(tracee);
+	if (!error)
+		threads_stop(tracee, NULL);
+	if (handover)
+		handover_take(pid, handover);
 	if (error)
 		return error;
-	threads_stop(tracee, NULL);
 	wait_adopt(tracee);
 	*thread = able(tracee);
 	if (!*thread)

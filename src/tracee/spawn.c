@@ -332,6 +332,9 @@ void tracee_detach(struct tracee *tracee)
 {
 	struct thread *thread;
 
+	/* Its last children outlive it. */
+	if (tracee->gone)
+		release_newborn(tracee);
 	if (tracee->gone || !tracee->threads.length)
 		return;
 	tracee->held = 0;

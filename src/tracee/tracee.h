@@ -71,6 +71,12 @@ struct breakpoint;
 struct module;
 struct trampolines;
 
+/* A child that waits for another tracer (handover.h). */
+struct handover {
+	uint64_t pc; /* where its code was changed, and what was there */
+	uint8_t original[ARCH_WAIT_HERE_MAX];
+};
+
 struct tracee {
 	pid_t pid;
 	bool child;	   /* we started it */
@@ -82,6 +88,9 @@ struct tracee {
 	 */
 	void (*exiting)(void *context, struct thread *thread);
 	void *exiting_context;
+	/* Called for each child, which another tracer is to take over; NULL: they are let go. */
+	void (*born)(void *context, pid_t pid, const struct handover *handover);
+	void *born_context;
 	bool ending;	 /* a thread reported its end to one that waited for something else */
 	bool gone;	 /* exited, or let go */
 	int exit_status; /* as from waitpid, once gone */
@@ -118,9 +127,10 @@ int tracee_spawn(struct tracee *tracee, const struct spawn_options *options);
 /*
  * Take over a running process: all its threads are stopped (threads_stop; threads_resume lets
  * them go on), *thread is one that can make calls. -errno with a message; tracee_detach lets
- * it go on as if nothing had been, in any case.
+ * it go on as if nothing had been, in any case. `handover` for one that waits for that.
  */
-int tracee_attach(struct tracee *tracee, pid_t pid, struct thread **thread);
+int tracee_attach(struct tracee *tracee, pid_t pid, const struct handover *handover,
+		  struct thread **thread);
 /* At EVENT_EXEC: forget the old image, open the new one. The thread stays stopped. */
 int tracee_renew(struct tracee *tracee, struct thread *thread);
 /* Put its memory right and let the program go, wherever it is. */

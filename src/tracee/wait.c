@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "tracee/breakpoint.h"
+#include "tracee/handover.h"
 #include "tracee/interrupt.h"
 #include "tracee/threads.h"
 #include "tracee/trampoline.h"
@@ -228,7 +229,8 @@ bool wait_release_child(struct tracee *tracee, pid_t tid)
 		return false;
 	tracee->children++;
 	breakpoints_restore_in(tracee, tid);
-	ptrace(PTRACE_DETACH, tid, 0, 0);
+	if (!tracee->born || !handover_give(tracee, tid))
+		ptrace(PTRACE_DETACH, tid, 0, 0);
 	return true;
 }
 
@@ -307,7 +309,8 @@ void wait_adopt(struct tracee *tracee)
 static bool after_exec(struct tracee *tracee, struct thread *thread, struct event *event)
 {
 	if (thread->foreign) {
-		ptrace(PTRACE_DETACH, thread->tid, 0, 0);
+		if (!tracee->born || !handover_give(tracee, thread->tid))
+			ptrace(PTRACE_DETACH, thread->tid, 0, 0);
 		thread_drop(tracee, thread);
 		return false;
 	}

@@ -223,6 +223,19 @@ static void thread_exits(unsigned long n)
 	printf("thread exits %lu %lu\n", total, sum);
 }
 
+/* The program ends at once, its child lives on. */
+static void leaves_child(unsigned long n)
+{
+	step(n);
+	if (!fork()) {
+		usleep(200000);
+		step(n);
+		if (write(1, "late\n", 5) != 5)
+			_exit(1);
+	}
+	_exit(0);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -231,7 +244,7 @@ int main(int argc, char **argv)
 	} kinds[] = {
 		{ "compute", compute },	    { "count", count }, { "wait", wait },
 		{ "recursion", recursion }, { "jumps", jumps }, { "tails", tails },
-		{ "endless", endless },	    { "exits", exits },	    { "thread_exits", thread_exits },
+		{ "leaves_child", leaves_child }, { "endless", endless },	    { "exits", exits },	    { "thread_exits", thread_exits },
 	};
 
 	for (size_t i = 0; argc > 2 && i < sizeof(kinds) / sizeof(*kinds); i++) {

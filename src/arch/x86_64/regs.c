@@ -24,6 +24,9 @@ const uint8_t arch_breakpoint[] = { 0xcc };
 const size_t arch_breakpoint_size = sizeof(arch_breakpoint);
 const size_t arch_breakpoint_advance = 1;
 
+const uint8_t arch_wait_here[] = { 0xeb, 0xfe };
+const size_t arch_wait_here_size = sizeof(arch_wait_here);
+
 const uint8_t arch_call_instruction[] = { 0x0f, 0x05 };
 const size_t arch_call_instruction_size = sizeof(arch_call_instruction);
 
