@@ -231,7 +231,8 @@ void ip_collect(struct ip_source *source)
 	}
 	for (size_t i = 0; i < source->rings.length; i++)
 		collect_ring(source, source->rings.items[i]);
-	vec_sort(&source->batch, by_time);
+	if (source->batch.length)
+		vec_sort(&source->batch, by_time);
 	for (size_t i = 0; i < source->batch.length; i++) {
 		const struct ip_sample *sample = &source->batch.items[i];
 

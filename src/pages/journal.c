@@ -177,6 +177,8 @@ static void hand_out_until(struct journal *journal, uint64_t clock)
 {
 	size_t done = 0, left;
 
+	if (!journal->entries.length)
+		return;
 	vec_sort(&journal->entries, by_clock);
 	while (done < journal->entries.length && journal->entries.items[done].clock <= clock)
 		hand_out(journal, &journal->entries.items[done++]);
