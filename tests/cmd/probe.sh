@@ -110,6 +110,16 @@ while kill -0 $watcher 2>/dev/null; do
 done
 wait $watcher || fail "attached: $(cat errors)"
 [ "$(wc -l <result)" -eq 1000 ] || fail "$(wc -l <result) lines"
+# Its stack: the function and, though it has no frame yet, its caller.
+chop probe -q -k -o result --stop-count 10 "u:$points:work" -p $pid 2>errors &
+watcher=$!
+while kill -0 $watcher 2>/dev/null; do
+	echo >&3
+	sleep 0.1
+done
+wait $watcher || fail "attached: $(cat errors)"
+[ "$(grep -A2 'work()$' result | grep -c '^	\(work+0x0\|calls+0x[0-9a-f]*\|main+0x[0-9a-f]*\) (probe_points)$')" -eq 20 ] ||
+	fail "$(head -n 12 result)"
 exec 3>&-
 wait $pid
 [ $? -eq 3 ] || fail "the watched program was harmed"
