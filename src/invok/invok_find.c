@@ -473,6 +473,19 @@ static void watch_unwinders(struct invok *invok)
 	err_clear();
 }
 
+/* Its runtime copies stacks and looks at every return address in them. */
+static int refuse_go(struct invok *invok)
+{
+	const struct image *image = module_image(invok->tracee.modules.items[0]);
+
+	if (!image || !image_find(image, "runtime.morestack", NULL))
+		return 0;
+	return err_set(CHOP_MISSING, ENOTSUP,
+		       "%s is a Go program, which moves its stacks: its functions cannot be timed; "
+		       "`chop hot` tells where it spends its time",
+		       image->path);
+}
+
 int invok_look(struct invok *invok, struct thread *thread)
 {
 	const struct invok_options *options = invok->options;
@@ -480,6 +493,7 @@ int invok_look(struct invok *invok, struct thread *thread)
 
 	if (!invok->tracee.loaded)
 		return 0;
+	error = refuse_go(invok);
 	for (size_t i = 0; i < options->functions.length && !error; i++) {
 		if (!invok->have[i])
 			error = look_for_function(invok, thread, i);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # chop invok: what is measured, files, limits, refusals; the program does what it does alone.
 . "$(dirname "$0")/../lib.sh"
-need python3 objdump
+need python3 objdump gcc
 calls=$PROG/invok_calls
 
 column() { # FILE N: the column's values
@@ -123,6 +123,8 @@ refuse 2 "never loaded a module 'libnot'" -o rows -f f -m libnot -- true
 refuse 1 'qsort was never reached$' -o rows -f qsort -- true
 refuse 1 'qsort was never reached in the time given' -o rows -f qsort -timeout 10ms -- sleep 0.2
 refuse 127 'cannot run nowhere' -o rows -f f -- nowhere
+echo 'int main(void) { return 0; } void go(void) __asm__("runtime.morestack"); void go(void) {}' >go.c
+gcc -o go go.c && refuse 5 'is a Go program, which moves its stacks' -o rows -f main -- ./go
 refuse 2 'no format' -o rows -format xml -f small -- "$calls"
 refuse 2 'needs a file' -format csv -f small -- "$calls"
 refuse 2 'no command to run' -f small
