@@ -58,14 +58,14 @@ line() { # NAME SMALL... -- COMMAND...
 
 echo "Whole programs, in translation and under valgrind"
 echo
-seq 1 4000000 >in.txt
+seq 1 600000 >in.txt
 seq 1 200 >small.txt
 line gzip gzip -c small.txt -- gzip -c in.txt
-head -c 6000000 in.txt >xz.txt
-line xz xz -T1 -c small.txt -- xz -T1 -c xz.txt
+head -c 1500000 in.txt >xz.txt
+line xz xz -0 -T1 -c small.txt -- xz -T1 -c xz.txt
 query() { # ROWS
 	echo "create table t(a,b); insert into t select value, value*7%1000 from generate_series(1,$1);" \
 		"select sum(a*b), count(distinct b) from t;"
 }
-line sqlite3 sqlite3 :memory: "$(query 200)" -- sqlite3 :memory: "$(query 1000000)"
-line perl perl -e 1 -- perl -e 'my %h; for (1..2000000) { $h{$_ % 1000} .= "x" } print scalar keys %h'
+line sqlite3 sqlite3 :memory: "$(query 200)" -- sqlite3 :memory: "$(query 300000)"
+line perl perl -e 1 -- perl -e 'my %h; for (1..600000) { $h{$_ % 1000} .= "x" } print scalar keys %h'

@@ -17,7 +17,7 @@ static const int caught[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS }
 /* ---- the ring, and coming to rest: docs/design/memtrace.md */
 
 /* No libc: the thread pointer may be the program's. */
-static void protect_chunk(struct engine *engine, long protection)
+PLAIN_CONTEXT static void protect_chunk(struct engine *engine, long protection)
 {
 	long result;
 
@@ -28,7 +28,7 @@ static void protect_chunk(struct engine *engine, long protection)
 			 : "rcx", "r11", "memory");
 }
 
-void engine_park(struct engine *engine)
+PLAIN_CONTEXT void engine_park(struct engine *engine)
 {
 	engine->parking = true;
 	protect_chunk(engine, PROT_READ);
