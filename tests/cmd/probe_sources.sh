@@ -76,10 +76,10 @@ grep -q "chop_$watcher/" $tracing/uprobe_events && fail "$(cat $tracing/uprobe_e
 # Interrupted: what there is so far is written.
 for source in bpf ftrace; do
 	for way in -c -L; do
-		rm -f result
+		rm -f result errors
 		chop probe -v --source $source $way -o result "u:$points:work" -p $pid 2>errors &
 		watcher=$!
-		until grep -q 'watching by' errors; do
+		until grep -qs "watching by" errors; do
 			kill -0 $watcher 2>/dev/null || fail "chop ended: $(cat errors)"
 			sleep 0.1
 		done
