@@ -14,6 +14,7 @@ commands() {
 # OPTION|ARGUMENT|HELP for each spelling of each option of a command
 options() { # NAME
 	"$chop" "$1" --help | awk '
+	/^Examples:/ { exit }
 	/^  +-/ {
 		text = help = $0
 		sub(/^ +/, "", text)
