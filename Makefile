@@ -232,7 +232,7 @@ oracle:
 bench:
 	@mk/deps.sh build test bench
 	@$(call BUILD_QUIETLY,$(JOBS) all $(PROG) $(BENCH))
-	@bench/run.sh $(B)
+	@bench/run.sh $(B) $(ONLY)
 
 fuzz:
 	@mk/deps.sh build test
