@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/ptrace.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -38,6 +40,14 @@ static int read_file(struct space *space, uint64_t address, uint8_t code[TRAP_MA
 			(address ^ PAGER_ORIGIN_BIT) - vma.start + vma.offset);
 }
 
+/* A breakpoint instruction was executed; not a signal that somebody sent, nor a step. */
+static bool was_trap(const struct task *task)
+{
+	siginfo_t info;
+
+	return !ptrace(PTRACE_GETSIGINFO, task->tid, 0, &info) && info.si_code == SI_KERNEL;
+}
+
 bool uprobe_heal(struct space *space, const struct task *task)
 {
 	static const uint64_t places[] = { 0, PAGER_SHADOW_BIT, PAGER_ORIGIN_BIT };
@@ -48,8 +58,11 @@ bool uprobe_heal(struct space *space, const struct task *task)
 	if (task_get_regs(task, &regs))
 		return false;
 	address = arch_pc(&regs) - arch_breakpoint_advance;
-	if (space_read(space, address, ours, arch_breakpoint_size) || !is_trap(ours) ||
+	if (!was_trap(task) || space_read(space, address, ours, arch_breakpoint_size) ||
 	    read_file(space, address, original) || is_trap(original))
+		return false;
+	/* Another thread may have come upon the same one, and it is out already. */
+	if (!is_trap(ours) && memcmp(ours, original, arch_breakpoint_size) != 0)
 		return false;
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		uint64_t place = address ^ places[i];
