@@ -6,7 +6,7 @@
 # make bench    print the figures, side by side with their baselines
 # make fuzz     fuzz each target for FUZZ_SECONDS (60); ONLY="NAME..." for some
 # make corpus   regions of real programs: captured, built, verified; ONLY="PROGRAM..."
-# make oracle memory traces of real programs against single-stepping; ONLY="PROGRAM..."
+# make oracle   memory traces of real programs against single-stepping; ONLY="PROGRAM..."
 # make lint     formatting, layers, house rules, clang; make format formats
 # make install  to $(DESTDIR)$(PREFIX); make uninstall
 # make SAN=1    the same under AddressSanitizer and UndefinedBehaviorSanitizer, in build/san

@@ -65,9 +65,7 @@ static bool is_written_elsewhere(const struct capture_mapping_vec *maps,
 
 static bool has_flag(const char *flags, size_t length, const char *flag)
 {
-	const char *found = memmem(flags, length, flag, strlen(flag));
-
-	return found != NULL;
+	return memmem(flags, length, flag, strlen(flag)) != NULL;
 }
 
 /* What is not inherited by children, or emptied for them (VmFlags dc and wf). */
