@@ -39,6 +39,13 @@ skip() { # REASON...
 	exit 77
 }
 
+# This test's own copy of a test program, into $OWN: breakpoints that a uprobe sets in a file
+# are in every process that maps the file, those of the tests that run at the same time too.
+own() { # NAME
+	OWN=$TEST_TMP/$1
+	cp "$PROG/$1" "$OWN" || fail "cannot copy $1"
+}
+
 # Skip unless each program is there.
 need() { # PROGRAM...
 	local program

@@ -5,7 +5,8 @@
 . "$(dirname "$0")/../lib.sh"
 need awk
 need_facility bpf uprobe
-points=$PROG/probe_points
+own probe_points
+points=$OWN
 probe() { chop probe -q -o result "$@"; }
 count_of() { awk -v name="probe_points:$1" '$NF == name { sum += $1 } END { print sum + 0 }' result; }
 

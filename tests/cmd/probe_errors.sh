@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # chop probe: each mistake has one line that says what, where and what to do; lists.
 . "$(dirname "$0")/../lib.sh"
-points=$PROG/probe_points
+own probe_points
+points=$OWN
 wrong() { # REGEX WORDS...
 	local pattern=$1
 	shift

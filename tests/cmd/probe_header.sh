@@ -4,7 +4,8 @@
 # argument has to be computed.
 . "$(dirname "$0")/../lib.sh"
 need readelf gdb gcc g++ objdump
-points=$PROG/probe_points
+own probe_points
+points=$OWN
 
 readelf -nW "$points" >notes
 [ "$(grep -c 'Provider: shop' notes)" -eq 5 ] || fail "$(cat notes)"

@@ -5,7 +5,8 @@
 # the program alone.
 . "$(dirname "$0")/../lib.sh"
 need_facility bpf uprobe tracefs
-points=$PROG/probe_points
+own probe_points
+points=$OWN
 tracing=/sys/kernel/tracing
 [ -d $tracing/events ] || tracing=/sys/kernel/debug/tracing
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # chop trace with static probe points as begin and end: the same region as by their addresses.
 . "$(dirname "$0")/../lib.sh"
-points=$PROG/probe_points
+own probe_points
+points=$OWN
 at() { readelf -nW "$points" | awk -v name="$1" '/Name:/ { on = $2 == name } on && /Location:/ { sub(",", "", $2); print $2; exit }'; }
 need readelf
 
