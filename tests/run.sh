@@ -6,7 +6,9 @@
 # of them. Says what failed, lists what was skipped and why; the last line is exactly
 # "N passed, N failed, N skipped", counting cmocka's tests and shell tests one by one.
 # Exit status 1 when a test failed. TEST_TIMEOUT seconds (120) for each, TEST_JOBS (2)
-# at a time, TEST_VERBOSE=1 for a line per test file.
+# at a time, TEST_VERBOSE=1 for a line per test file. TEST_AGAIN=N: up to N tests that
+# failed run once more, alone; what then passes counts as passed and is listed as unsteady,
+# with what it said when it failed.
 set -u
 shopt -s nullglob
 
@@ -18,6 +20,7 @@ words=("$@")
 jobs=${TEST_JOBS:-2}
 limit=${TEST_TIMEOUT:-120}
 verbose=${TEST_VERBOSE:-}
+again=${TEST_AGAIN:-0}
 export TOP BUILD
 export CHOP=$BUILD/chop PROG=$BUILD/tests/prog TESTS=$TOP/tests LC_ALL=C
 unset MAKEFLAGS MAKELEVEL MFLAGS DEBUGINFOD_URLS
@@ -136,6 +139,7 @@ collect() { # NAME: add up one finished test
 		show "FAILED $1: $counts, exit status $status, $seconds s"
 		sed 's/^/    /' "$out.log" | tail -n 200
 		echo "$1" >>"$work/failures"
+		echo "$p $f $s" >"$work/${1//\//.}.failed"
 	elif [ -n "$verbose" ]; then
 		show "ok     $1: $counts, $seconds s"
 	fi
@@ -178,10 +182,35 @@ done
 wait
 collect_finished
 
+# Tests that other tests can trip are still tests to mend; they do not hide the rest.
+run_again() { # NAMES
+	local name i p f s
+	rm "$work/failures"
+	for name in $1; do
+		for ((i = 0; i < total; i++)); do
+			[ "${names[i]}" = "$name" ] && break
+		done
+		read -r p f s <"$work/${name//\//.}.failed"
+		passed=$((passed - p)) failed=$((failed - f)) skipped=$((skipped - s))
+		echo "once more, alone: $name"
+		# shellcheck disable=SC2086
+		run_one "$name" ${commands[i]} 2>/dev/null
+		running=("$name")
+		collect_finished
+		grep -qsx "$name" "$work/failures" || echo "$name" >>"$work/unsteady"
+	done
+}
+if [ -s "$work/failures" ] && [ "$(wc -l <"$work/failures")" -le "$again" ]; then
+	run_again "$(cat "$work/failures")"
+fi
+
 [ -t 1 ] && printf '\r\033[K'
 if [ -s "$work/skips" ]; then
 	echo "skipped:"
-	sort "$work/skips" | sed 's/^/    /'
+	sort -u "$work/skips" | sed 's/^/    /'
+fi
+if [ -s "$work/unsteady" ]; then
+	echo "unsteady (failed, then passed alone):" $(sort "$work/unsteady")
 fi
 if [ -s "$work/failures" ]; then
 	echo "failed:" $(sort "$work/failures")

@@ -163,10 +163,10 @@ grep -qE '^cat;.*main.*;openat 1$' folded || grep -qE '^cat;.*;openat [0-9]+$' f
 if [[ $sources == bpf* ]]; then
 	mkfifo in
 	chop syscalls --source bpf --buffer 4096 -f -o text sh -c \
-		'read -r go <in; i=0; while [ $i -lt 500 ]; do read -r a <input; i=$((i + 1)); done' 2>err &
+		': >ready; read -r go <in; i=0; while [ $i -lt 500 ]; do read -r a <input; i=$((i + 1)); done' 2>err &
 	watcher=$!
 	exec 8>in
-	wait_for grep -q 'openat.*"in"' text
+	wait_for test -e ready # not a line of text: under load those before may be lost as well
 	child=$(pgrep -P $watcher)
 	kill -STOP $watcher
 	echo go >&8
