@@ -186,6 +186,14 @@ void arch_do_trapped(enum arch_trapped what, struct chop_regs *regs, struct chop
 /* Calls that make a thread's own fault (SIGSEGV with SI_KERNEL), or not any more. */
 struct arch_entry arch_trap_tsc(bool on);
 struct arch_entry arch_trap_cpuid(bool on);
+/*
+ * Take out of what cpuid just gave for a leaf and subleaf the instructions whose results no
+ * replay repeats (random numbers, transactions, timed waits, ...), as if this processor did not
+ * have them.
+ */
+void arch_hide_unrepeatable(uint32_t leaf, uint32_t subleaf, struct chop_regs *regs);
+/* What this leaf says is not the same on every processor of a machine. */
+bool arch_cpuid_is_local(uint32_t leaf);
 
 /* -- vdso: src/arch/x86_64/vdso.c ---------------------------------------------------- */
 

@@ -6,10 +6,15 @@
 
 #include "snippet/snippet.h"
 
-/* What makes an instruction's result reproducible after all, or NULL. */
-static const char *remedy(const char *name)
+/* What makes an instruction's result reproducible after all, or that it may not have been run. */
+static const char *remedy(const char *name, bool hidden)
 {
-	return !strcmp(name, "rdtsc") || !strcmp(name, "rdtscp") ? "; -record-tsc records it" : "";
+	if (!strcmp(name, "rdtsc") || !strcmp(name, "rdtscp"))
+		return "; -record-tsc records it";
+	if (!strcmp(name, "xgetbv"))
+		return "";
+	return hidden ? "; the program was told that the processor has none"
+		      : "; -hide-unrepeatable has programs do without";
 }
 
 /* The C library has transactions for its locks, and does not use them unless told to. */
@@ -30,7 +35,7 @@ static bool is_known(const char *name, bool record_tsc)
 	return record_tsc && !strncmp(name, "rdtsc", 5);
 }
 
-void hints_warn(struct capture *capture, bool record_tsc)
+void hints_warn(struct capture *capture, bool record_tsc, bool hidden)
 {
 	struct arch_isa isa;
 
@@ -45,6 +50,6 @@ void hints_warn(struct capture *capture, bool record_tsc)
 			capture_warn(capture,
 				     "the region's code has %s at 0x%lx, whose result a replay "
 				     "does not repeat%s",
-				     hint->name, hint->address, remedy(hint->name));
+				     hint->name, hint->address, remedy(hint->name, hidden));
 	}
 }

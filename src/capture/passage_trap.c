@@ -38,15 +38,18 @@ static int set_traps(struct passage *run, bool on)
 {
 	struct arch_entry calls[2];
 	size_t count = 0;
-	int error;
+	int error = 0;
 
+	if (run->trapping == on || (!trap_tsc(run) && !trap_cpuid(run)))
+		return 0;
 	if (trap_tsc(run))
 		calls[count++] = arch_trap_tsc(on);
-	if (trap_cpuid(run))
+	/* It faults all the time where the program's processor is hidden from it. */
+	if (trap_cpuid(run) && !run->tracee->hides)
 		calls[count++] = arch_trap_cpuid(on);
-	if (!count || run->trapping == on)
-		return 0;
-	error = inject_run(run->tracee, run->owner, calls, count);
+	run->tracee->cpuid_recorded = on && trap_cpuid(run) ? run->owner : NULL;
+	if (count)
+		error = inject_run(run->tracee, run->owner, calls, count);
 	if (error)
 		return passage_alive(error);
 	run->trapping = on;
@@ -78,6 +81,16 @@ static enum arch_trapped decode(const struct passage *run, uint64_t pc)
 	return wanted ? what : ARCH_TRAPPED_NONE;
 }
 
+/* The replay gives what the program got. */
+static void hide(struct chop_regs *regs, struct chop_event *event)
+{
+	arch_hide_unrepeatable((uint32_t)event->args[0], (uint32_t)event->args[1], regs);
+	event->args[2] = (uint32_t)regs->rax;
+	event->args[3] = (uint32_t)regs->rbx;
+	event->args[4] = (uint32_t)regs->rcx;
+	event->args[5] = (uint32_t)regs->rdx;
+}
+
 bool passage_trapped(struct passage *run)
 {
 	const siginfo_t *info = &run->owner->info;
@@ -93,6 +106,8 @@ bool passage_trapped(struct passage *run)
 	if (what == ARCH_TRAPPED_NONE)
 		return false;
 	arch_do_trapped(what, &regs, &event);
+	if (what == ARCH_TRAPPED_CPUID && run->tracee->hides)
+		hide(&regs, &event);
 	event.thread = (uint32_t)run->owner->tid;
 	syslog_begin(log, &event);
 	syslog_end(log);

@@ -320,6 +320,7 @@ static int leave(struct passage *run, int error)
 
 	if (run->armed && !run->owner->exiting)
 		passage_trap_end(run);
+	run->tracee->cpuid_recorded = NULL;
 	vec_release(&run->owed);
 	if (!error)
 		error = recorder_memory(&run->recorder);

@@ -14,6 +14,7 @@
 #include "capture/session_state.h"
 #include "tracee/breakpoint.h"
 #include "tracee/handover.h"
+#include "tracee/hide.h"
 #include "tracee/interrupt.h"
 #include "tracee/threads.h"
 
@@ -46,7 +47,8 @@ static int begin_image(struct session *session, struct thread *thread)
 		error = region_open(&session->region, &session->tracee, thread, session->ops);
 	session->region.split = session->options->split;
 	session->region.record_tsc = session->options->record_tsc;
-	session->region.record_cpuid = session->options->record_cpuid;
+	/* What the program is told otherwise than it is must be told again. */
+	session->region.record_cpuid = session->options->record_cpuid || session->tracee.hides;
 	session->region.interpose = session->options->interpose != NULL;
 	return error ? error : begins_look(session, thread);
 }
@@ -135,7 +137,7 @@ static int capture_one(struct session *session, struct thread *thread, uint64_t 
 		return 0;
 	}
 	outcome_tell(session);
-	hints_warn(&capture, session->options->record_tsc);
+	hints_warn(&capture, session->options->record_tsc, session->tracee.hides);
 	session->result->captured++;
 	return session->options->captured(session->options->context, &capture);
 }
@@ -294,6 +296,7 @@ static int start_and_trace(struct session *session)
 	struct spawn_options spawn = {
 		.argv = session->options->argv,
 		.lazy = session->options->lazy,
+		.hide = session->options->hide,
 		.preload = session->options->interpose,
 	};
 	struct tracee *tracee = &session->tracee;
@@ -317,6 +320,9 @@ static int attach_and_trace(struct session *session)
 
 	tracee->born = session->options->born;
 	tracee->born_context = session->options->born_context;
+	tracee->hide_wanted = session->options->hide;
+	if (!error)
+		error = hide_begin(tracee, thread);
 	if (!error)
 		error = prepare(session, thread);
 	if (error)

@@ -58,6 +58,7 @@ struct session_options {
 	bool count_only;	       /* capture nothing */
 	bool split;		       /* a capture for each stretch between system calls */
 	bool record_tsc, record_cpuid; /* what rdtsc and cpuid give in regions */
+	bool hide;		       /* what no replay repeats, from the program */
 	bool lazy;		       /* leave LD_BIND_NOW alone */
 	const char *backend;	       /* NULL: the best there is */
 	const char *interpose;	       /* path of libchop-interpose.so, or NULL */

@@ -25,7 +25,7 @@ struct options {
 	const char *output, *module, *backend;
 	uint64_t invocation;
 	uint64_t address; /* of a function without a name, or 0 */
-	bool hottest, lazy, record_tsc, record_cpuid;
+	bool hottest, lazy, record_tsc, record_cpuid, hide;
 };
 
 static const struct opt table[] = {
@@ -45,6 +45,9 @@ static const struct opt table[] = {
 		 "record what rdtsc and rdtscp give, for replays"),
 	OPT_FLAG(0, "record-cpuid", struct options, record_cpuid,
 		 "record what cpuid gives, for replays elsewhere"),
+	OPT_FLAG(0, "hide-unrepeatable", struct options, hide,
+		 "tell the program, when it asks (cpuid), that the processor has\n"
+		 "no rdrand, rdseed, rdpid, transactions: no replay repeats them"),
 	OPT_FLAG(0, "lazy", struct options, lazy, "do not set LD_BIND_NOW for the program"),
 	OPT_END,
 };
@@ -216,6 +219,7 @@ static int run(struct options *options, const struct strvec *words, const char *
 		.lazy = options->lazy,
 		.record_tsc = options->record_tsc,
 		.record_cpuid = options->record_cpuid,
+		.hide = options->hide,
 		.backend = options->backend,
 		.captured = store,
 		.released = released,

@@ -18,7 +18,7 @@ struct trace_options {
 	double probability;
 	char *library; /* with -interpose: what is preloaded; owned */
 	bool follow, gzip, lazy, interpose, access_trace, unprotect_symbols, memory_access_trace;
-	bool split, record_tsc, record_cpuid;
+	bool split, record_tsc, record_cpuid, hide;
 	bool save, code, registers, maps, info, trace; /* -no-... switches them off */
 };
 #define TRACE_OPTIONS_INIT                                                                 \

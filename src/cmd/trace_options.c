@@ -83,6 +83,9 @@ static const struct opt table[] = {
 		 "record what rdtsc and rdtscp give, for replays"),
 	OPT_FLAG(0, "record-cpuid", struct trace_options, record_cpuid,
 		 "record what cpuid gives, for replays elsewhere"),
+	OPT_FLAG(0, "hide-unrepeatable", struct trace_options, hide,
+		 "tell the program, when it asks (cpuid), that the processor has\n"
+		 "no rdrand, rdseed, rdpid, transactions: no replay repeats them"),
 	OPT_FLAG(0, "lazy", struct trace_options, lazy, "do not set LD_BIND_NOW for the program"),
 	OPT_HEADING("Accepted for scripts, without effect"),
 	OPT_NUMBER(0, "group", struct trace_options, group, "N", ""),
@@ -179,6 +182,10 @@ static int check_options(const struct trace_options *options, const struct strve
 	if (options->pid && options->lazy && !options->taken)
 		return cmd_usage("-lazy is for programs we start; process %" PRIu64 " runs already",
 				 options->pid);
+	if (options->pid && options->hide && !options->taken)
+		return cmd_usage("-hide-unrepeatable is for programs we start; process %" PRIu64
+				 " has asked its processor already",
+				 options->pid);
 	if (options->pid && options->interpose && !options->taken)
 		return cmd_usage("-interpose is for programs we start; process %" PRIu64
 				 " runs already",
@@ -223,6 +230,7 @@ int trace_read_options(struct trace_options *options, const struct strvec *rest,
 	session->split = options->split;
 	session->record_tsc = options->record_tsc;
 	session->record_cpuid = options->record_cpuid;
+	session->hide = options->hide;
 	session->backend = options->backend;
 	if (!error && options->interpose && options->active)
 		error = cmd_usage("-interpose is for regions with a begin and an end, not for "

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/io.h"
+#include "tracee/hide.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
 #include "tracee/trampoline.h"
@@ -251,6 +252,10 @@ static int step(struct tracee *tracee, struct thread *thread, uint64_t address)
 		if (status >> 16 == 0 && WSTOPSIG(status) == SIGTRAP &&
 		    (thread->info.si_code == TRAP_TRACE ||
 		     (thread->info.si_code == TRAP_BRKPT && arch_pc(&regs) != address)))
+			return 0;
+		/* It was a cpuid of which not everything may be known. */
+		if (status >> 16 == 0 && WSTOPSIG(status) == SIGSEGV &&
+		    hide_answered(tracee, thread))
 			return 0;
 		if (status >> 16 == 0 || arch_pc(&regs) != address) {
 			/* A signal, or the instruction was a call with an event of its own. */

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "tracee/hide.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
 #include "tracee/wait.h"
@@ -101,6 +102,9 @@ static int await_table(struct tracee *tracee, struct thread *thread, struct erra
 				return -ESRCH;
 			continue;
 		}
+		/* A function's, such as an IFUNC resolver. */
+		if (WSTOPSIG(status) == SIGSEGV && hide_answered(tracee, thread))
+			continue;
 		if (WSTOPSIG(status) != SIGSTOP)
 			return -EINTR;
 		if (arch_table_ended(&regs, tracee->runner, end_entry))

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "tracee/breakpoint.h"
+#include "tracee/hide.h"
 #include "tracee/inject.h"
 #include "tracee/interrupt.h"
 #include "tracee/memory.h"
@@ -117,7 +118,9 @@ int tracee_spawn(struct tracee *tracee, const struct spawn_options *options)
 	int go[2], failed[2];
 	int error;
 
-	*tracee = (struct tracee){ .memory = -1, .pagemap = -1, .child = true };
+	*tracee = (struct tracee){
+		.memory = -1, .pagemap = -1, .child = true, .hide_wanted = options->hide
+	};
 	if (pipe2(go, O_CLOEXEC))
 		return err_sys(CHOP_MISSING, errno, "cannot create a pipe");
 	if (pipe2(failed, O_CLOEXEC)) {
@@ -165,6 +168,7 @@ int tracee_renew(struct tracee *tracee, struct thread *thread)
 	trampolines_forget(tracee);
 	modules_release(tracee);
 	tracee->runner = tracee->table = tracee->call_pc = 0;
+	tracee->hides = false;
 	error = finish_exec(tracee, thread);
 	if (!error)
 		error = memory_open(tracee);
@@ -172,7 +176,7 @@ int tracee_renew(struct tracee *tracee, struct thread *thread)
 		error = modules_init(tracee);
 	if (!error)
 		error = inject_open(tracee, thread);
-	return error;
+	return error ? error : hide_begin(tracee, thread);
 }
 
 /* A stopped thread that can make calls for us: not inside an event of a call. */
@@ -344,6 +348,7 @@ void tracee_detach(struct tracee *tracee)
 	breakpoints_clear(tracee, BREAK_ALL);
 	finish_vforks(tracee);
 	trampolines_leave(tracee);
+	hide_end(tracee);
 	thread = errand_thread(tracee);
 	if (thread && !inject_check(thread))
 		inject_close(tracee, thread);

@@ -101,9 +101,11 @@ struct tracee {
 	struct breakpoint_vec VEC_BODY(struct breakpoint *) breakpoints;
 	struct module_vec VEC_BODY(struct module *) modules; /* program first, then link order */
 	char *program;					     /* its executable; owned */
-	int memory, pagemap;	/* /proc/PID/mem and /proc/PID/pagemap */
-	uint64_t *auxv;		/* pairs of type and value; owned */
-	size_t auxv_size;	/* bytes */
+	bool hide_wanted, hides;       /* hide.h: asked for; in force in this image */
+	struct thread *cpuid_recorded; /* whose cpuid is answered elsewhere; or NULL */
+	int memory, pagemap;	       /* /proc/PID/mem and /proc/PID/pagemap */
+	uint64_t *auxv;		       /* pairs of type and value; owned */
+	size_t auxv_size;	       /* bytes */
 	uint64_t r_debug;	/* the dynamic linker's; 0 until known and for static programs */
 	uint64_t loader_break;	/* where it tells of new modules; 0 for static programs */
 	bool loaded;		/* the start-up libraries are mapped and relocated */
@@ -115,6 +117,7 @@ struct tracee {
 struct spawn_options {
 	char *const *argv;   /* NULL-terminated; argv[0] is looked up in PATH */
 	bool lazy;	     /* leave LD_BIND_NOW alone */
+	bool hide;	     /* instructions whose results no replay repeats (hide.h) */
 	const char *preload; /* library for LD_PRELOAD, before those that are in it; or NULL */
 };
 

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/io.h"
+#include "tracee/hide.h"
 #include "tracee/threads.h"
 #include "tracee/wait.h"
 
@@ -75,6 +76,8 @@ static bool step(struct tracee *tracee, struct thread *thread)
 
 	if (thread_resume(thread, RUN_STEP, 0) || !wait_for(tracee, thread, &status))
 		return false;
+	if (!(status >> 16) && WSTOPSIG(status) == SIGSEGV)
+		return hide_answered(tracee, thread);
 	if (status >> 16 || WSTOPSIG(status) != SIGTRAP)
 		return !thread->exiting && status >> 16;
 	if (thread->info.si_code != TRAP_TRACE)

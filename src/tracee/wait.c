@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "tracee/breakpoint.h"
+#include "tracee/hide.h"
 #include "tracee/handover.h"
 #include "tracee/interrupt.h"
 #include "tracee/threads.h"
@@ -126,6 +127,8 @@ enum wait_trap wait_trap(struct tracee *tracee, struct thread *thread, int statu
 {
 	int signal = WSTOPSIG(status);
 
+	if (!stop_event(status) && signal == SIGSEGV && hide_answered(tracee, thread))
+		return WAIT_PASSED;
 	if (stop_event(status) || (signal != SIGTRAP && signal != SIGILL))
 		return WAIT_OTHER;
 	switch (trampoline_trapped(tracee, thread, signal, address)) {
@@ -180,8 +183,12 @@ void wait_queue(struct tracee *tracee, pid_t tid, int status)
 			return;
 		}
 		trap = wait_trap(tracee, thread, status, &stop.address);
-		if (trap == WAIT_PASSED)
+		if (trap == WAIT_PASSED) {
+			/* Nobody will resume it who does not hold the threads. */
+			if (WSTOPSIG(status) == SIGSEGV && !tracee->held)
+				thread_resume(thread, thread->run, 0);
 			return;
+		}
 		stop.breakpoint = trap == WAIT_BREAKPOINT;
 	}
 	if (thread) {
@@ -229,6 +236,7 @@ bool wait_release_child(struct tracee *tracee, pid_t tid)
 		return false;
 	tracee->children++;
 	breakpoints_restore_in(tracee, tid);
+	hide_end_in(tracee, tid);
 	if (!tracee->born || !handover_give(tracee, tid))
 		ptrace(PTRACE_DETACH, tid, 0, 0);
 	return true;

@@ -73,6 +73,40 @@ void arch_do_trapped(enum arch_trapped what, struct chop_regs *regs, struct chop
 		do_tsc(regs, event, what == ARCH_TRAPPED_TSC_AUX);
 }
 
+/* Leaves, registers and bits: Intel SDM vol. 2, CPUID; AMD APM vol. 3, appendix E. */
+static const struct {
+	uint32_t leaf, subleaf;
+	uint32_t a, b, c, d; /* bits of the four registers */
+} unrepeatable[] = {
+	{ 1, 0, .c = 1u << 30 }, /* rdrand */
+	/* hle, rtm, rdseed; waitpkg (tpause, umwait), rdpid; rtm_always_abort, tsx_force_abort */
+	{ 7, 0, .b = 1u << 4 | 1u << 11 | 1u << 18, .c = 1u << 5 | 1u << 22,
+	  .d = 1u << 11 | 1u << 13 },
+	{ 0xd, 1, .a = 1u << 2 },	 /* xgetbv of what is in use */
+	{ 0x80000008, 0, .b = 1u << 4 }, /* rdpru */
+};
+
+void arch_hide_unrepeatable(uint32_t leaf, uint32_t subleaf, struct chop_regs *regs)
+{
+	bool has_subleaves = leaf == 7 || leaf == 0xd;
+
+	for (size_t i = 0; i < sizeof(unrepeatable) / sizeof(*unrepeatable); i++) {
+		if (unrepeatable[i].leaf != leaf ||
+		    (has_subleaves && unrepeatable[i].subleaf != subleaf))
+			continue;
+		regs->rax &= ~(uint64_t)unrepeatable[i].a;
+		regs->rbx &= ~(uint64_t)unrepeatable[i].b;
+		regs->rcx &= ~(uint64_t)unrepeatable[i].c;
+		regs->rdx &= ~(uint64_t)unrepeatable[i].d;
+	}
+}
+
+bool arch_cpuid_is_local(uint32_t leaf)
+{
+	/* Ids of the processor and its place; kind of core; the same of AMD's. */
+	return leaf == 1 || leaf == 0xb || leaf == 0x1a || leaf == 0x1f || leaf == 0x8000001e;
+}
+
 struct arch_entry arch_trap_tsc(bool on)
 {
 	return (struct arch_entry){
