@@ -183,6 +183,12 @@ enum arch_trapped arch_trapped_instruction(const uint8_t *code, size_t size);
 struct chop_event;
 /* Execute it here for somebody with these registers: kind, ip, arguments, result of a record. */
 void arch_do_trapped(enum arch_trapped what, struct chop_regs *regs, struct chop_event *event);
+/*
+ * What the record says it gave, for somebody who is about to execute the instruction at
+ * regs->rip. False: it is not the record of this one, or its operands are others.
+ */
+bool arch_redo_trapped(enum arch_trapped what, const struct chop_event *event,
+		       struct chop_regs *regs);
 /* Calls that make a thread's own fault (SIGSEGV with SI_KERNEL), or not any more. */
 struct arch_entry arch_trap_tsc(bool on);
 struct arch_entry arch_trap_cpuid(bool on);

@@ -30,7 +30,25 @@ static enum engine_result diverged(struct region *region, const char *what, uint
 	return ENGINE_DIVERGED;
 }
 
-static void apply_writes(const struct chop_event *event, const uint8_t *writes)
+const struct chop_event *region_next_event(const struct region *region,
+					   struct chop_event_parts *parts)
+{
+	const struct buf *payload = &region->capture->calls.payload;
+	uint64_t offset = region->offset;
+
+	return chop_event_next((const uint8_t *)payload->data, payload->length, &offset, parts);
+}
+
+void region_take_event(struct region *region)
+{
+	const struct buf *payload = &region->capture->calls.payload;
+	struct chop_event_parts parts;
+
+	chop_event_next((const uint8_t *)payload->data, payload->length, &region->offset, &parts);
+	region->calls++;
+}
+
+void region_apply_writes(const struct chop_event *event, const uint8_t *writes)
 {
 	const struct chop_event_range *range = (const void *)writes;
 
@@ -40,7 +58,7 @@ static void apply_writes(const struct chop_event *event, const uint8_t *writes)
 	}
 }
 
-static bool same_inputs(const struct chop_event *event, const struct chop_event_range *inputs)
+bool region_same_inputs(const struct chop_event *event, const struct chop_event_range *inputs)
 {
 	uint64_t hash = 0;
 
@@ -85,7 +103,7 @@ static bool map_filled(struct region *region, const struct chop_event *event, co
 
 	if (!map_fresh(region, start, start + page_up(size), open))
 		return false;
-	apply_writes(event, writes);
+	region_apply_writes(event, writes);
 	if (open != protection)
 		mprotect((void *)(uintptr_t)start, page_up(size), protection & ~PROT_EXEC);
 	return true;
@@ -169,36 +187,73 @@ static bool same_args(const struct chop_event *event, const struct chop_regs *re
 	return !memcmp(args, event->args, sizeof(args));
 }
 
+/* Signals that came as the call returned, or as a handler did. */
+static enum engine_result deliver_next(struct region *region, struct chop_regs *regs)
+{
+	enum engine_result result = ENGINE_CONTINUE;
+	struct chop_event_parts parts;
+	const struct chop_event *event;
+
+	while (result == ENGINE_CONTINUE && (event = region_next_event(region, &parts)) &&
+	       event->kind == CHOP_EVENT_SIGNAL && event->flags & CHOP_EVENT_NEXT)
+		result = region_deliver(region, regs);
+	return result;
+}
+
+/* A handler is left here, or a signal came before the call was made (again). */
+static enum engine_result deliver_instead(struct region *region, const struct chop_event *event,
+					  const struct chop_event_parts *parts,
+					  struct chop_regs *regs)
+{
+	uint64_t number = (uint32_t)regs->rax;
+	bool leaves = !event->number;
+	enum engine_result result;
+
+	if (leaves && number != SYS_rt_sigreturn)
+		return diverged(region, "the original left a signal handler here", number);
+	if (leaves && !region_same_inputs(event, parts->inputs))
+		return diverged(region, "its signal frame is not the original's", number);
+	regs->rip = event->ip;
+	result = region_deliver(region, regs);
+	return result == ENGINE_CONTINUE && leaves ? deliver_next(region, regs) : result;
+}
+
+/* The recorded call is this one: do what it did. */
+static enum engine_result replay(struct region *region, const struct chop_event *event,
+				 const struct chop_event_parts *parts, struct chop_regs *regs)
+{
+	uint64_t number = (uint32_t)regs->rax;
+
+	region_take_event(region);
+	if (event->flags & CHOP_EVENT_LAST)
+		return ENGINE_END;
+	if (!(event->flags & CHOP_EVENT_EXECUTE))
+		region_apply_writes(event, parts->writes);
+	else if (!execute(region, event, parts->writes, regs))
+		return diverged(region, "its memory cannot be arranged here", number);
+	regs->rax = (uint64_t)event->result;
+	return deliver_next(region, regs);
+}
+
 enum engine_result region_system_call(void *context, struct chop_regs *regs)
 {
 	struct region *region = context;
-	const struct syslog *log = &region->capture->calls;
 	uint64_t number = (uint32_t)regs->rax;
 	const struct chop_event *event;
 	struct chop_event_parts parts;
 
-	event = chop_event_next((const uint8_t *)log->payload.data, log->payload.length,
-				&region->offset, &parts);
+	event = region_next_event(region, &parts);
 	if (!event)
 		return diverged(region, "the original made no more calls", number);
+	if (event->kind == CHOP_EVENT_SIGNAL && event->ip == regs->rip - 2)
+		return deliver_instead(region, event, &parts, regs);
 	if (event->kind != CHOP_EVENT_CALL)
-		return diverged(region,
-				"the original got a signal here, or its rdtsc or cpuid was "
-				"recorded: chop mem cannot replay that",
-				number);
+		return diverged(region, "the original made none here", number);
 	if ((uint32_t)event->number != number || event->ip != regs->rip - 2)
 		return diverged(region, "the original made another call", number);
 	if (!same_args(event, regs))
 		return diverged(region, "other arguments than in the original", number);
-	if (!same_inputs(event, parts.inputs))
+	if (!region_same_inputs(event, parts.inputs))
 		return diverged(region, "it reads other bytes than in the original", number);
-	region->calls++;
-	if (event->flags & CHOP_EVENT_LAST)
-		return ENGINE_END;
-	if (!(event->flags & CHOP_EVENT_EXECUTE))
-		apply_writes(event, parts.writes);
-	else if (!execute(region, event, parts.writes, regs))
-		return diverged(region, "its memory cannot be arranged here", number);
-	regs->rax = (uint64_t)event->result;
-	return ENGINE_CONTINUE;
+	return replay(region, event, &parts, regs);
 }

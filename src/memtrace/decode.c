@@ -102,6 +102,11 @@ static enum insn_class classify(const struct insn *insn)
 	case ZYDIS_MNEMONIC_WRFSBASE:
 	case ZYDIS_MNEMONIC_WRGSBASE:
 		return INSN_SET_BASE;
+	case ZYDIS_MNEMONIC_RDTSC:
+	case ZYDIS_MNEMONIC_RDTSCP:
+		return INSN_READ_TSC;
+	case ZYDIS_MNEMONIC_CPUID:
+		return INSN_CPUID;
 	case ZYDIS_MNEMONIC_INT:
 	case ZYDIS_MNEMONIC_INT1:
 	case ZYDIS_MNEMONIC_INT3:

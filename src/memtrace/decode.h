@@ -20,6 +20,8 @@ enum insn_class {
 	INSN_RETURN,
 	INSN_SYSTEM_CALL, /* syscall */
 	INSN_SET_BASE,	  /* wrfsbase, wrgsbase */
+	INSN_READ_TSC,	  /* rdtsc, rdtscp: copied, or a hook answers */
+	INSN_CPUID,	  /* the same */
 	INSN_REFUSED,	  /* cannot be followed: far branches, traps, privileged, ... */
 };
 

@@ -150,23 +150,6 @@ static int do_system_call(struct engine *engine, uint64_t *pc)
 	return 0;
 }
 
-static int do_parked(struct engine *engine, uint64_t *pc)
-{
-	struct chop_regs regs;
-	int result;
-
-	*pc = engine->state->target;
-	engine_get_regs(engine, &regs);
-	regs.rip = *pc;
-	result = engine->config.parked(engine->config.context, &regs);
-	if (result != ENGINE_CONTINUE)
-		return stop_with(engine, result, *pc);
-	put_regs(engine, &regs);
-	*pc = regs.rip;
-	change_base(engine, regs.fs_base, regs.gs_base);
-	return 0;
-}
-
 static int do_set_base(struct engine *engine, uint64_t *pc)
 {
 	uint64_t fs = engine->facts.fs_base, gs = engine->facts.gs_base, value;
@@ -185,6 +168,49 @@ static int do_set_base(struct engine *engine, uint64_t *pc)
 	if (change_base(engine, fs, gs))
 		return stop_with(engine, ENGINE_STOPPED, *pc);
 	return 0;
+}
+
+/* What a hook makes of the registers, where the program is at *pc. */
+static int ask(struct engine *engine, uint64_t *pc,
+	       enum engine_result (*hook)(void *context, struct chop_regs *regs))
+{
+	struct chop_regs regs;
+	int result;
+
+	engine_get_regs(engine, &regs);
+	regs.rip = *pc;
+	result = hook(engine->config.context, &regs);
+	if (result != ENGINE_CONTINUE)
+		return result;
+	put_regs(engine, &regs);
+	*pc = regs.rip;
+	return change_base(engine, regs.fs_base, regs.gs_base) ? ENGINE_STOPPED : 0;
+}
+
+static int do_parked(struct engine *engine, uint64_t *pc)
+{
+	int result;
+
+	*pc = engine->state->target;
+	result = ask(engine, pc, engine->config.parked);
+	return result ? stop_with(engine, result, *pc) : 0;
+}
+
+static int do_trapped(struct engine *engine, uint64_t *pc)
+{
+	int result = ask(engine, pc, engine->config.trapped);
+
+	return result ? stop_with(engine, result, *pc) : 0;
+}
+
+static int do_refused(struct engine *engine, uint64_t *pc)
+{
+	int result =
+		engine->config.refused ? ask(engine, pc, engine->config.refused) : ENGINE_REFUSED;
+
+	if (result == ENGINE_REFUSED)
+		return refuse(engine, *pc);
+	return result ? stop_with(engine, result, *pc) : 0;
 }
 
 static int go_on(struct engine *engine, uint64_t pc, bool ignore_end, uint32_t link)
@@ -241,8 +267,12 @@ static int dispatch(struct engine *engine)
 	case EXIT_PARKED:
 		stop = do_parked(engine, &out.target);
 		break;
+	case EXIT_TRAPPED:
+		stop = do_trapped(engine, &out.target);
+		break;
 	case EXIT_REFUSED:
-		return refuse(engine, out.target);
+		stop = do_refused(engine, &out.target);
+		break;
 	}
 	return stop ? stop : go_on(engine, out.target, false, 0);
 }
@@ -321,6 +351,8 @@ int engine_create(const struct engine_config *config, struct engine **out)
 	t->nends = config->nends;
 	t->context = config->context;
 	t->no_values = config->no_values;
+	t->trap_tsc = config->trap_tsc;
+	t->trap_cpuid = config->trap_cpuid;
 	t->read_code = config->read_code ? config->read_code : read_memory;
 	t->caches.context = config->context;
 	t->caches.in_use = config->in_use;

@@ -58,6 +58,17 @@ struct engine_config {
 	 */
 	enum engine_result (*system_call)(void *context, struct chop_regs *regs);
 	/*
+	 * rdtsc, rdtscp or cpuid is next to take effect, the same way. Only called for those of
+	 * trap_tsc, trap_cpuid; the processor executes others.
+	 */
+	enum engine_result (*trapped)(void *context, struct chop_regs *regs);
+	bool trap_tsc, trap_cpuid;
+	/*
+	 * At regs->rip stands what the engine refuses. ENGINE_CONTINUE with other registers: it
+	 * caused a signal in the original, whose handler is next. NULL: always refused.
+	 */
+	enum engine_result (*refused)(void *context, struct chop_regs *regs);
+	/*
 	 * Those below are for programs that run for real, with signals of their own.
 	 *
 	 * parked: the code came to rest, after engine_park or a fault; regs->rip is next. Change

@@ -117,20 +117,18 @@ static void end_step(struct engine *engine, greg_t *r)
 static bool rest_at_fault(struct engine *engine, greg_t *r)
 {
 	struct ring *ring = engine->config.ring;
-	uint64_t *ptr = (uint64_t *)(uintptr_t)r[REG_R11], pc;
-	bool advanced;
-	uint32_t whole, part;
+	const struct mem_block *blocks = engine->config.tables->blocks;
+	uint64_t *ptr = (uint64_t *)(uintptr_t)r[REG_R11];
+	struct block_part part = translator_part(&engine->translator, (uint64_t)r[REG_RIP]);
 
-	part = translator_part(&engine->translator, (uint64_t)r[REG_RIP], &whole, &pc, &advanced);
-	if (!part)
+	if (!part.number)
 		return false;
 	if (!ring_is_chunk(ring, (uintptr_t)ptr)) /* the program's own is in R11 */
-		ptr = engine->state->ptr -
-		      (advanced ? engine->config.tables->blocks[whole].nslots : 0);
+		ptr = engine->state->ptr - (part.advanced ? blocks[part.whole].nslots : 0);
 	if (engine->parking)
 		protect_chunk(engine, PROT_READ | PROT_WRITE);
-	*ptr = part;
-	rest(engine, r, ptr + engine->config.tables->blocks[part].nslots, pc);
+	*ptr = part.number;
+	rest(engine, r, ptr + blocks[part.number].nslots, part.pc);
 	return true;
 }
 

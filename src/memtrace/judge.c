@@ -13,10 +13,10 @@
 #define EFLAGS_HIDDEN 0x10100ULL /* left by stepping and by breakpoints */
 #define X87_IP	      8		 /* offset of the instruction pointer in the xsave image */
 
-static bool judge_regs(struct region *region)
+const char *region_other_register(struct chop_regs got, struct chop_regs want, uint64_t *a,
+				  uint64_t *b)
 {
-	struct chop_regs got = region->report->stop.regs, want = region->capture->end.regs;
-	uint64_t a, b;
+	const char *name;
 
 	/* what translated code never changes is not in `got` */
 	got.orig_rax = want.orig_rax;
@@ -28,19 +28,25 @@ static bool judge_regs(struct region *region)
 	got.gs = want.gs;
 	got.eflags &= ~EFLAGS_HIDDEN;
 	want.eflags &= ~EFLAGS_HIDDEN;
-	for (unsigned int n = 0;; n++) {
-		const char *name = arch_reg(&got, n, &a);
+	for (unsigned int n = 0; (name = arch_reg(&got, n, a)); n++) {
+		arch_reg(&want, n, b);
+		if (*a != *b)
+			return name;
+	}
+	return NULL;
+}
 
-		if (!name)
-			return true;
-		arch_reg(&want, n, &b);
-		if (a == b)
-			continue;
+static bool judge_regs(struct region *region)
+{
+	uint64_t a, b;
+	const char *name =
+		region_other_register(region->report->stop.regs, region->capture->end.regs, &a, &b);
+
+	if (name)
 		region_say(region,
 			   "differs: register %s is %#" PRIx64 ", in the original %#" PRIx64, name,
 			   a, b);
-		return false;
-	}
+	return !name;
 }
 
 static bool same_code(const struct engine *engine, const uint8_t *got, const uint8_t *want)

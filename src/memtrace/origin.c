@@ -52,8 +52,7 @@ static uint32_t insn_at(const struct translator *t, uint64_t code)
 	return found;
 }
 
-uint32_t translator_part(struct translator *t, uint64_t code, uint32_t *whole, uint64_t *pc,
-			 bool *advanced)
+static struct block_part make_part(struct translator *t, uint64_t code)
 {
 	struct mem_tables *tables = t->tables;
 	uint32_t insn = t->origins ? insn_at(t, code) : UINT32_MAX;
@@ -61,20 +60,34 @@ uint32_t translator_part(struct translator *t, uint64_t code, uint32_t *whole, u
 	struct mem_block *part = &tables->blocks[tables->nblocks];
 
 	if (insn == UINT32_MAX || tables->nblocks + 1 >= tables->max_blocks)
-		return 0;
+		return (struct block_part){ 0 };
 	while (number < tables->nblocks &&
 	       insn - tables->blocks[number].insn0 >= tables->blocks[number].ninsns)
 		number++;
 	if (number == tables->nblocks)
-		return 0;
+		return (struct block_part){ 0 };
 	*part = tables->blocks[number];
 	part->ninsns = (uint16_t)(insn - part->insn0);
 	part->nslots = t->origins[insn].nslots;
 	part->nops = t->origins[insn].nops;
-	*whole = number;
-	*pc = tables->insns[insn].ip;
-	*advanced = t->origins[insn].advanced;
-	return tables->nblocks++;
+	return (struct block_part){ tables->nblocks++, number, tables->insns[insn].ip,
+				    t->origins[insn].advanced };
+}
+
+/* Some programs fault at one place all the time. */
+struct block_part translator_part(struct translator *t, uint64_t code)
+{
+	struct block_part part;
+	uint64_t index;
+
+	if (map_get(&t->parts, code, &index))
+		return t->part_list.items[index];
+	part = make_part(t, code);
+	if (part.number) {
+		map_put(&t->parts, code, t->part_list.length);
+		*vec_push(&t->part_list) = part;
+	}
+	return part;
 }
 
 uint64_t translator_original(const struct translator *t, uint64_t code)
@@ -101,6 +114,8 @@ void translator_flush(struct translator *t)
 	t->exits.length = LASTING_EXITS;
 	map_release(&t->past_ends);
 	map_release(&t->pages);
+	map_release(&t->parts);
+	t->part_list.length = 0;
 	t->page_list.length = 0;
 	t->first_insn = t->tables->ninsns;
 	t->first_block = t->tables->nblocks;

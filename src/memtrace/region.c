@@ -38,7 +38,7 @@ void region_say(struct region *region, const char *fmt, ...)
 static bool in_one_mapping(const struct capture_page *a, const struct capture_page *b)
 {
 	return a->address + CHOP_PAGE_SIZE == b->address &&
-	       !((a->flags ^ b->flags) & (PAGE_READ | PAGE_WRITE));
+	       !((a->flags ^ b->flags) & (PAGE_READ | PAGE_WRITE | PAGE_EXECUTE));
 }
 
 /* Adjacent pages of one protection. Never executable: only their translation runs. */
@@ -46,6 +46,7 @@ static int map_run(const struct capture_page *first, const struct capture_page *
 {
 	size_t size = (size_t)(end - first) * CHOP_PAGE_SIZE;
 	void *at = (void *)(uintptr_t)first->address;
+	int protection = PROT_READ;
 
 	if (mmap(at, size, PROT_READ | PROT_WRITE,
 		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0) != at)
@@ -53,7 +54,10 @@ static int map_run(const struct capture_page *first, const struct capture_page *
 			       first->address);
 	for (const struct capture_page *page = first; page < end; page++)
 		memcpy((void *)(uintptr_t)page->address, page->before, CHOP_PAGE_SIZE);
-	if (!(first->flags & PAGE_WRITE) && mprotect(at, size, PROT_READ))
+	/* what can be executed only is read by the translator */
+	if (!(first->flags & (PAGE_READ | PAGE_EXECUTE)))
+		protection = PROT_NONE;
+	if (!(first->flags & PAGE_WRITE) && mprotect(at, size, protection))
 		return err_sys(CHOP_MISSING, errno, "cannot protect %#lx", first->address);
 	return 0;
 }
@@ -180,6 +184,21 @@ static uint8_t *entry_xstate(const struct capture *capture)
 	return copy;
 }
 
+/* None but what the code causes: the thread pointer is the region's while it runs. */
+static void block_signals(void)
+{
+	sigset_t mask;
+
+	sigfillset(&mask);
+	sigdelset(&mask, SIGSEGV);
+	sigdelset(&mask, SIGBUS);
+	sigdelset(&mask, SIGILL);
+	sigdelset(&mask, SIGFPE);
+	sigdelset(&mask, SIGTRAP);
+	sigdelset(&mask, SIGSYS);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+}
+
 static void run(struct region *region, struct engine *engine)
 {
 	const struct capture *c = region->capture;
@@ -190,6 +209,8 @@ static void run(struct region *region, struct engine *engine)
 		return;
 	}
 	region->report->started = true;
+	region->engine = engine;
+	block_signals();
 	engine_run(engine, &c->entry.regs, xstate, c->entry.xstate_size, &region->report->stop);
 	if (region->report->stop.result == ENGINE_END)
 		region_judge(region, engine);
@@ -200,7 +221,7 @@ static void run(struct region *region, struct engine *engine)
 void region_run(const struct capture *capture, struct ring *ring, struct mem_tables *tables,
 		struct region_report *report)
 {
-	struct region region = { .capture = capture, .report = report };
+	struct region region = { .capture = capture, .report = report, .ring = ring };
 	struct engine_config config = { .ring = ring,
 					.tables = tables,
 					.ends = capture->ends.items,
@@ -209,6 +230,12 @@ void region_run(const struct capture *capture, struct ring *ring, struct mem_tab
 					.read_code = read_code,
 					.is_end = is_end,
 					.system_call = region_system_call,
+					.trapped = region_trapped,
+					.trap_tsc = region_has(capture, CHOP_EVENT_TSC),
+					.trap_cpuid = region_has(capture, CHOP_EVENT_CPUID),
+					.refused = region_refused,
+					.parked = region_parked,
+					.fault = region_fault,
 					.in_use = in_use };
 	struct engine *engine;
 	int error = layout_read(add_span, &region);

@@ -4,6 +4,7 @@
 #define MEMTRACE_REGION_H
 
 #include <chop/mem_trace.h>
+#include <chop/syslog.h>
 
 #include "memtrace/engine.h"
 #include "store/capture.h"
@@ -33,8 +34,13 @@ struct span_vec VEC_BODY(struct span);
 struct region {
 	const struct capture *capture;
 	struct region_report *report;
-	uint64_t offset;      /* of the next record in the log */
-	uint64_t calls;	      /* made so far */
+	struct engine *engine;
+	struct ring *ring;
+	uint64_t offset; /* of the next record in the log */
+	uint64_t calls;	 /* records of calls, signals and the like taken so far */
+	/* a signal that an instruction caused, to be looked up when the code is at rest */
+	volatile int signal;
+	volatile uint64_t fault_address;
 	bool left;	      /* the region has executed something */
 	struct span_vec ours; /* our own memory, which calls spare */
 };
@@ -45,6 +51,26 @@ void region_run(const struct capture *capture, struct ring *ring, struct mem_tab
 
 /* calls.c: the engine's hook. */
 enum engine_result region_system_call(void *context, struct chop_regs *regs);
+/* The next record of the log, or NULL; it remains the next until it is taken. */
+const struct chop_event *region_next_event(const struct region *region,
+					   struct chop_event_parts *parts);
+void region_take_event(struct region *region);
+void region_apply_writes(const struct chop_event *event, const uint8_t *writes);
+bool region_same_inputs(const struct chop_event *event, const struct chop_event_range *inputs);
+
+/* region_signal.c: enter or leave a handler as this record, the next one, says. */
+enum engine_result region_deliver(struct region *region, struct chop_regs *regs);
+/* The engine's hooks. */
+enum engine_result region_parked(void *context, struct chop_regs *regs);
+enum engine_result region_refused(void *context, struct chop_regs *regs);
+enum engine_result region_trapped(void *context, struct chop_regs *regs);
+void region_fault(void *context, int signal, siginfo_t *info, void *frame);
+/* Whether there are records of a kind (enum chop_event_kind) in the log. */
+bool region_has(const struct capture *capture, unsigned int kind);
+
+/* Name of the first register a program can tell to be different, or NULL. */
+const char *region_other_register(struct chop_regs got, struct chop_regs want, uint64_t *a,
+				  uint64_t *b);
 /* judge.c: compare the state at the end with the recorded one. */
 void region_judge(struct region *region, struct engine *engine);
 /* Text of the report, printf style, unless there is one already. */

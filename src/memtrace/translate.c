@@ -84,6 +84,8 @@ void translator_release(struct translator *t)
 	vec_release(&t->exits);
 	map_release(&t->past_ends);
 	map_release(&t->pages);
+	map_release(&t->parts);
+	vec_release(&t->part_list);
 	vec_release(&t->page_list);
 }
 
@@ -399,6 +401,13 @@ static bool translate_insn(struct work *w, const struct insn *insn)
 	case INSN_SET_BASE:
 		emit_exit_end(w, EXIT_SET_BASE, insn->ip);
 		return false;
+	case INSN_READ_TSC:
+	case INSN_CPUID:
+		if (insn->class == INSN_CPUID ? w->t->trap_cpuid : w->t->trap_tsc) {
+			emit_exit_end(w, EXIT_TRAPPED, insn->next);
+			return false;
+		}
+		/* fall through */
 	default:
 		copy_insn(w, insn);
 		builder_after(&w->b, insn);

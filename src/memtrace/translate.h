@@ -19,6 +19,7 @@ enum exit_kind {
 	EXIT_END,	  /* an end address is next */
 	EXIT_SYSTEM_CALL, /* target: the instruction after it */
 	EXIT_SET_BASE,	  /* wrfsbase, wrgsbase at target */
+	EXIT_TRAPPED,	  /* rdtsc, rdtscp, cpuid; target: the instruction after it */
 	EXIT_REFUSED,	  /* the instruction at target cannot be followed */
 	EXIT_PARKED,	  /* brought to rest; target is in the state */
 };
@@ -37,6 +38,13 @@ struct insn_origin {
 	bool advanced; /* it accesses memory when the ring pointer has passed the block */
 };
 
+/* The part of a block before an instruction that faulted. */
+struct block_part {
+	uint32_t number, whole; /* of the part, of the block; 0: there is none */
+	uint64_t pc;		/* of the instruction */
+	bool advanced;		/* insn_origin.advanced of it */
+};
+
 struct translator {
 	struct state *state;
 	struct mem_tables *tables;
@@ -44,12 +52,15 @@ struct translator {
 	ZydisDecoder decoder;
 	bool wide_masks;
 	bool no_values;			  /* record blocks only */
+	bool trap_tsc, trap_cpuid;	  /* these leave for C instead of being copied */
 	struct insn_origin *origins;	  /* by instruction; NULL without memory */
 	uint32_t first_insn, first_block; /* not forgotten */
 	struct table_entry *table;	  /* 1 << TABLE_BITS */
 	size_t used;			  /* entries of the table */
 	struct map pages;		  /* of the program that were translated; value unused */
 	struct u64vec page_list;	  /* the same */
+	struct map parts;		  /* by where the fault was: index into part_list */
+	struct block_part_vec VEC_BODY(struct block_part) part_list;
 	struct map past_ends; /* code of blocks that begin at an end address and go on */
 	struct block_exit_vec VEC_BODY(struct block_exit) exits;
 	const uint64_t *ends;
@@ -74,12 +85,8 @@ void translator_link(struct translator *t, uint32_t exit, uint8_t *code);
 /* Read and decode one instruction; insn_decode's errors. */
 int translator_decode(const struct translator *t, uint64_t pc, struct insn *insn);
 
-/*
- * The part of a block before the instruction whose translation holds `code`: its number, 0
- * when there is none. *whole: number of the block, *pc: the instruction.
- */
-uint32_t translator_part(struct translator *t, uint64_t code, uint32_t *whole, uint64_t *pc,
-			 bool *advanced);
+/* The part of a block before the instruction whose translation holds `code`. */
+struct block_part translator_part(struct translator *t, uint64_t code);
 /* Address of the program's instruction whose translation holds `code`, or 0. */
 uint64_t translator_original(const struct translator *t, uint64_t code);
 /* An exit with this kind, for the engine itself; its number. */

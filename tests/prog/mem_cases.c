@@ -110,6 +110,21 @@ long ticks(long seed)
 	return table[7] & 1;
 }
 
+/* What the processor is asked: -record-tsc, -record-cpuid. */
+long asks(long seed)
+{
+	unsigned int a, b, c, d, aux;
+
+	for (long i = 0; i < 100; i++) {
+		table[i] += (long)__builtin_ia32_rdtsc() ^ (long)__builtin_ia32_rdtscp(&aux);
+		__asm__ volatile("cpuid"
+				 : "=a"(a), "=b"(b), "=c"(c), "=d"(d)
+				 : "a"(i & 7), "c"(0));
+		table[i + 100] = (long)(a ^ b ^ c ^ d) + seed + aux;
+	}
+	return table[150] & 1;
+}
+
 /* Takes long enough to be interrupted. */
 long endless(long seed)
 {
@@ -128,6 +143,7 @@ static const struct {
 	{ "allocate", allocate }, { "calls", calls },	{ "x87", x87 },
 	{ "sorted", sorted },     { "endless", endless },
 	{ "ticks", ticks },
+	{ "asks", asks },
 };
 
 int main(int argc, char **argv)

@@ -107,6 +107,32 @@ bool arch_cpuid_is_local(uint32_t leaf)
 	return leaf == 1 || leaf == 0xb || leaf == 0x1a || leaf == 0x1f || leaf == 0x8000001e;
 }
 
+bool arch_redo_trapped(enum arch_trapped what, const struct chop_event *event,
+		       struct chop_regs *regs)
+{
+	bool cpuid = what == ARCH_TRAPPED_CPUID;
+
+	if (what == ARCH_TRAPPED_NONE || event->ip != regs->rip ||
+	    event->kind != (cpuid ? CHOP_EVENT_CPUID : CHOP_EVENT_TSC))
+		return false;
+	if (!cpuid) {
+		regs->rax = (uint32_t)event->result;
+		regs->rdx = (uint64_t)event->result >> 32;
+		if (what == ARCH_TRAPPED_TSC_AUX)
+			regs->rcx = event->args[0];
+		regs->rip += what == ARCH_TRAPPED_TSC_AUX ? 3 : 2;
+		return true;
+	}
+	if ((uint32_t)regs->rax != event->args[0] || (uint32_t)regs->rcx != event->args[1])
+		return false;
+	regs->rax = event->args[2];
+	regs->rbx = event->args[3];
+	regs->rcx = event->args[4];
+	regs->rdx = event->args[5];
+	regs->rip += 2;
+	return true;
+}
+
 struct arch_entry arch_trap_tsc(bool on)
 {
 	return (struct arch_entry){
