@@ -8,19 +8,11 @@ pages=10000
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
-# ns a page while the region runs, ms in all that the program waits at its begin and end
-traced() { # BACKEND MEGABYTES PAGES ORDER
-	local own
+# What the program measured: ns a page in all, ns a page inside, ns at the begin, ns at the end
+traced() { # BACKEND MEGABYTES PAGES ORDER plain|half
 	rm -rf t
-	own=$(taskset -c 0 chop trace -q --backend "$1" -function region -trace-dir t -- \
-		"$BENCH/touch" "$2" "$3" "$4" plain 2>error) || { cat error >&2; return 1; }
-	python3 - "$own" "$3" <<'END'
-import json
-import sys
-capture = json.load(open("t/trace.json"))["captures"][0]
-inside, own, pages = capture["duration_ns"], int(sys.argv[1]), int(sys.argv[2])
-print(inside // pages, round((own * pages - inside) / 1e6, 2))
-END
+	taskset -c 0 chop trace -q --backend "$1" -function region -trace-dir t -- \
+		"$BENCH/touch" "$2" "$3" "$4" "$5" 2>error || { cat error >&2; return 1; }
 }
 files() { # ORDER
 	mkdir files
@@ -30,51 +22,58 @@ files() { # ORDER
 
 possible=
 for backend in uffd clone; do
-	if traced $backend 10 10 seq >/dev/null; then possible+=" $backend"; fi
+	if traced $backend 10 10 seq plain >/dev/null; then possible+=" $backend"; fi
 done
 
-echo "Touched pages, ns each: $pages of 262144 resident ones, a word written to each, medians of $runs"
-echo "interleaved runs on one CPU. files: each page into a file of its own as ChopStiX does, though"
-echo "caught inside the program (1000 pages); the last column is how often cheaper that makes us."
+echo "Touched pages, ns each: $pages of 262144 resident ones, medians of $runs interleaved runs on"
+echo "one CPU, timed by the program itself. write: a word written to each; half: every other one is"
+echo "only read. files: each page into a file of its own as ChopStiX does, though caught inside the"
+echo "program (1000 pages); the last column is how often cheaper that makes us."
 echo
-printf '%-8s %-8s %10s %10s %14s\n' order way 'ns/page' 'stops ms' 'files/ours'
+printf '%-8s %-6s %-8s %10s %10s %10s %12s\n' order touch way 'ns/page' 'begin ms' 'end ms' 'files/ours'
+row() { # FILE: medians of its columns
+	for column in 2 3 4; do cut -d' ' -f$column "$1" | median; done | tr '\n' ' '
+}
 for order in seq random; do
-	rm -f ./*.ns ./*.ms
+	rm -f ./*.runs
 	for ((i = 0; i < runs; i++)); do
-		files $order >>files.ns
+		files $order >>files.runs
 		for backend in $possible; do
-			traced $backend 1024 $pages $order >line || exit 1
-			cut -d' ' -f1 line >>$backend.ns
-			cut -d' ' -f2 line >>$backend.ms
+			traced $backend 1024 $pages $order plain >>$backend.plain.runs || exit 1
+			traced $backend 1024 $pages $order half >>$backend.half.runs || exit 1
 		done
 	done
-	base=$(median <files.ns)
-	printf '%-8s %-8s %10d\n' $order files "$base"
+	base=$(median <files.runs)
+	printf '%-8s %-6s %-8s %10d\n' $order write files "$base"
 	for backend in $possible; do
-		echo "$order" $backend "$(median <$backend.ns)" "$(median <$backend.ms)" "$base"
-	done | awk '{ printf "%-8s %-8s %10d %10.2f %14.1f\n", $1, $2, $3, $4, $5 / $3 }'
+		echo "$order" write $backend "$(row $backend.plain.runs)" "$base"
+		echo "$order" half $backend "$(row $backend.half.runs)" "$base"
+	done | awk '{ printf "%-8s %-6s %-8s %10d %10.2f %10.2f %12.1f\n",
+		$1, $2, $3, $4, $5 / 1e6, $6 / 1e6, $7 / $4 }'
 done
 
 echo
-echo "What the program waits at the begin and the end of a region, ms (1000 pages touched), by size"
+echo "What the program waits at the begin and at the end of a region, ms, by its resident size (1000"
+echo "pages touched)"
 echo
-printf '%-8s %10s %10s %10s\n' way '10 MB' '100 MB' '1024 MB'
+printf '%-8s | %8s %8s %8s | %8s %8s %8s\n' way 'begin 10' '100' '1024 MB' 'end 10' '100' '1024 MB'
 for backend in $possible; do
-	line=$backend
+	begin= end=
 	for size in 10 100 1024; do
 		rm -f stops
 		for ((i = 0; i < runs; i++)); do
-			traced $backend $size 1000 random >one || exit 1
-			cut -d' ' -f2 one >>stops
+			traced $backend $size 1000 random plain >>stops || exit 1
 		done
-		line+=" $(median <stops)"
+		begin+=" $(cut -d' ' -f3 stops | median)"
+		end+=" $(cut -d' ' -f4 stops | median)"
 	done
-	echo "$line"
-done | awk '{ printf "%-8s %10.2f %10.2f %10.2f\n", $1, $2, $3, $4 }'
+	echo "$backend$begin$end"
+done | awk '{ printf "%-8s | %8.2f %8.2f %8.2f | %8.2f %8.2f %8.2f\n",
+	$1, $2 / 1e6, $3 / 1e6, $4 / 1e6, $5 / 1e6, $6 / 1e6, $7 / 1e6 }'
 
 echo
 echo "200 000 scattered pages of 1 GB in one capture:"
 for backend in $possible; do
-	traced $backend 1024 200000 random >line || exit 1
-	echo "$backend: complete, $(cut -d' ' -f1 line) ns a page"
+	traced $backend 1024 200000 random plain >line || exit 1
+	echo "$backend: complete, $(cut -d' ' -f2 line) ns a page"
 done
