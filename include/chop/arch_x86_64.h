@@ -16,11 +16,13 @@ _Static_assert(sizeof(struct chop_regs) == 27 * 8, "register layout is an ABI");
 #define CHOP_ELF_MACHINE      62
 #define CHOP_ELF_MACHINE_NAME "x86-64"
 
+/* Where user addresses end (TASK_SIZE). */
+#define CHOP_TASK_END 0x7ffffffff000ULL
 /*
  * Where the kernel puts a program that can be loaded anywhere when randomisation is off:
  * two thirds of the address space (ELF_ET_DYN_BASE), rounded down to its alignment.
  */
-#define CHOP_PIE_BASE (0x7ffffffff000ULL / 3 * 2)
+#define CHOP_PIE_BASE (CHOP_TASK_END / 3 * 2)
 
 /* Flags of this architecture's libraries in /etc/ld.so.cache (ldconfig.h of glibc). */
 #define CHOP_LD_CACHE_FLAGS 0x0303

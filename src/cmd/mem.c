@@ -190,8 +190,9 @@ static int read_options(const struct options *options, const char *output,
 	return options->sample ? parse_sample(options->sample, trace) : 0;
 }
 
+/* The index of the capture, when it is one of several: chop may have to start over for it. */
 static int trace_capture(const struct options *options, const struct capture *capture,
-			 const char *output)
+			 const char *output, const char *id)
 {
 	cleanup_free char *what =
 		xasprintf("%s invocation %" PRIu64,
@@ -203,7 +204,8 @@ static int trace_capture(const struct options *options, const struct capture *ca
 	if (error)
 		return error;
 	if (memtrace_collides(capture))
-		return memtrace_start_over();
+		return memtrace_start_over(
+			capture, id ? (const char *const[]){ "--capture", id, NULL } : NULL);
 	error = memtrace_record(capture, &trace, &result);
 	if (error && result.outcome != CHOP_MEM_NO_SPACE)
 		return error;
@@ -231,9 +233,10 @@ static int trace_program(const struct options *options, const struct strvec *com
 }
 
 static int trace_entry(const struct options *options, const struct tracedir_index *index,
-		       unsigned int id)
+		       unsigned int id, bool one_of_many)
 {
 	cleanup_free char *path = xasprintf("%s/%u.mem", index->path, id);
+	cleanup_free char *number = xasprintf("%u", id);
 	cleanup_capture struct capture capture;
 	int error;
 
@@ -241,7 +244,8 @@ static int trace_entry(const struct options *options, const struct tracedir_inde
 	error = tracedir_read(index, id, &capture);
 	if (error)
 		return error;
-	return trace_capture(options, &capture, options->output ? options->output : path);
+	return trace_capture(options, &capture, options->output ? options->output : path,
+			     one_of_many ? number : NULL);
 }
 
 /* In a process of its own; its exit status is ours. */
@@ -253,7 +257,7 @@ static void trace_in_child(const struct options *options, const struct tracedir_
 	fflush(NULL);
 	if (fork())
 		return;
-	status = trace_entry(options, index, id);
+	status = trace_entry(options, index, id, true);
 	if (status < 0) {
 		fprintf(stderr, "chop: mem: %s/%u: %s\n", index->path, id, err_message());
 		status = (int)err_status();
@@ -301,7 +305,7 @@ static int trace_directory(const struct options *options, const char *path)
 	if (!status && (options->capture || options->output || index.captures.length == 1)) {
 		status = pick_capture(&index, options->capture, &id);
 		if (!status)
-			status = trace_entry(options, &index, id);
+			status = trace_entry(options, &index, id, false);
 	} else if (!status && !index.captures.length) {
 		status = err_set(CHOP_DIFFERS, ENOENT, "%s holds no captures", path);
 	} else if (!status) {
@@ -321,7 +325,7 @@ static int trace_snippet(const struct options *options, const char *path)
 	error = memtrace_load_snippet(path, &capture);
 	if (error)
 		return error;
-	return trace_capture(options, &capture, options->output ? options->output : output);
+	return trace_capture(options, &capture, options->output ? options->output : output, NULL);
 }
 
 static int trace_path(const struct options *options, const char *path)

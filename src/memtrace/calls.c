@@ -80,7 +80,7 @@ static bool is_ours(const struct region *region, uint64_t start, uint64_t end)
 		if (start < region->ours.items[i].end && end > region->ours.items[i].start)
 			return true;
 	}
-	return false;
+	return engine_owns(region->engine, start, end);
 }
 
 /* Fresh zeroed memory; what was mapped there is the program's and goes. */

@@ -489,7 +489,10 @@ static bool overlaps(uint64_t start, uint64_t end, const void *memory, size_t si
 bool engine_owns(const struct engine *engine, uint64_t start, uint64_t end)
 {
 	const struct translator *t = &engine->translator;
+	size_t origins = t->origins ? t->tables->max_insns * sizeof(*t->origins) : 0;
 	bool owns = overlaps(start, end, t->state, sizeof(*t->state)) ||
+		    overlaps(start, end, t->origins, origins) ||
+		    overlaps(start, end, engine->signal_stack, SIGNAL_STACK) ||
 		    overlaps(start, end, t->table, sizeof(*t->table) << TABLE_BITS);
 
 	for (unsigned int i = 0; i < t->caches.count && !owns; i++)

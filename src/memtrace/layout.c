@@ -3,6 +3,7 @@
 #include "memtrace/memtrace.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,8 @@
 #include "memtrace/region.h"
 
 #define ATTEMPTS     "CHOP_MEM_ATTEMPT" /* environment: how often we have started over */
-#define ATTEMPTS_MAX 8
-#define GUARD_GAP    (1UL << 20) /* the stack may grow while we work */
+#define ATTEMPTS_MAX 40			/* each succeeds with a probability of 99 % */
+#define GUARD_GAP    (1UL << 20)	/* the stack may grow while we work */
 
 static int read_maps(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
 		     void *context, bool code_only)
@@ -75,17 +76,58 @@ int layout_read_code(void (*each)(void *context, uint64_t start, uint64_t end, c
 	return read_maps(each, context, true);
 }
 
+bool layout_file_byte(uint64_t address, uint8_t *byte)
+{
+	cleanup_buf struct buf text = { 0 };
+	char *save, *line;
+
+	if (io_read_file("/proc/self/maps", &text))
+		return false;
+	for (line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+		uint64_t start, end, offset;
+		int name = 0;
+		cleanup_close int fd = -1;
+
+		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &start, &end,
+			   &offset, &name) < 3 ||
+		    address < start || address >= end)
+			continue;
+		if (!name || line[name] != '/')
+			return false;
+		fd = open(line + name, O_RDONLY | O_CLOEXEC);
+		return fd >= 0 && !io_pread(fd, byte, 1, address - start + offset);
+	}
+	return false;
+}
+
 struct collision {
 	const struct capture *capture;
+	uint64_t start;	 /* of our mapping */
+	uint64_t wanted; /* address of the capture's in it */
+	char name[64];	 /* of ours, or "" */
 	bool found;
 };
+
+static void note(struct collision *collision, uint64_t start, const char *name, uint64_t wanted)
+{
+	if (collision->found)
+		return;
+	collision->found = true;
+	collision->start = start;
+	collision->wanted = wanted;
+	snprintf(collision->name, sizeof(collision->name), "%s", name);
+}
 
 static void look(void *context, uint64_t start, uint64_t end, const char *name)
 {
 	struct collision *collision = context;
 	const struct capture *c = collision->capture;
 
-	if (!strcmp(name, "[vsyscall]"))
+	/*
+	 * Somebody's uprobe in a file that we use too: a page of the kernel's at the top of every
+	 * process that ever hit it, where others have their stack. It is not there in a child.
+	 */
+	if (!strcmp(name, "[vsyscall]") || !strcmp(name, "[uprobes]"))
 		return;
 	if (!strcmp(name, "[stack]"))
 		start -= GUARD_GAP;
@@ -93,56 +135,98 @@ static void look(void *context, uint64_t start, uint64_t end, const char *name)
 		uint64_t page = c->pages.items[i].address;
 
 		if (page < end && page + CHOP_PAGE_SIZE > start)
-			collision->found = true;
+			note(collision, start, name, page);
 	}
 	/* what the region maps while it runs must be free as well */
 	for (size_t i = 0; i < c->maps.length; i++) {
 		if (c->maps.items[i].start < end && c->maps.items[i].end > start)
-			collision->found = true;
+			note(collision, start, name, c->maps.items[i].start);
 	}
+}
+
+static bool find_collision(const struct capture *capture, struct collision *collision)
+{
+	*collision = (struct collision){ .capture = capture };
+	return !layout_read(look, collision) && collision->found;
 }
 
 bool memtrace_collides(const struct capture *capture)
 {
-	struct collision collision = { capture, false };
+	struct collision collision;
 
-	return layout_read(look, &collision) || collision.found;
+	return find_collision(capture, &collision);
 }
 
-static int read_arguments(struct buf *text, char ***argv)
+/* ---- starting over */
+
+/* Our own command line; `more`, options, goes before what is no option. */
+static int read_arguments(struct buf *text, const char *const *more, char ***argv)
 {
 	int error = io_read_file("/proc/self/cmdline", text);
 	size_t count = 0;
+	bool added = false;
 
 	if (error)
 		return error;
 	for (size_t i = 0; i < text->length; i++)
 		count += !text->data[i];
-	*argv = xcalloc(count + 1, sizeof(**argv));
+	*argv = xcalloc(count + 8, sizeof(**argv));
 	count = 0;
-	for (size_t i = 0; i < text->length; i += strlen(text->data + i) + 1)
+	for (size_t i = 0; i < text->length; i += strlen(text->data + i) + 1) {
+		if (!strcmp(text->data + i, "--") && !added) {
+			for (; *more; more++)
+				(*argv)[count++] = (char *)*more;
+			added = true;
+		}
 		(*argv)[count++] = text->data + i;
+	}
+	for (; *more && !added; more++)
+		(*argv)[count++] = (char *)*more;
 	return 0;
 }
 
-int memtrace_start_over(void)
+static bool is_randomised(void)
 {
+	cleanup_buf struct buf text = { 0 };
+
+	return io_read_file("/proc/sys/kernel/randomize_va_space", &text) ||
+	       buf_text(&text)[0] != '0';
+}
+
+static int give_up(const struct capture *capture, int attempt)
+{
+	struct collision c;
+
+	if (!find_collision(capture, &c))
+		return err_set(CHOP_MISSING, EADDRINUSE, "no place beside the capture's pages");
+	if (!is_randomised())
+		return err_set(CHOP_MISSING, EADDRINUSE,
+			       "the capture has %#" PRIx64 ", where chop has %s: every program "
+			       "begins at the same address here; set kernel.randomize_va_space=2",
+			       c.wanted, c.name[0] ? c.name : "memory");
+	return err_set(CHOP_MISSING, EADDRINUSE,
+		       "the capture has %#" PRIx64 ", where chop has %s (from %#" PRIx64
+		       "), wherever it is started (%d times): the captured program leaves too "
+		       "little of the address space",
+		       c.wanted, c.name[0] ? c.name : "memory", c.start, attempt);
+}
+
+int memtrace_start_over(const struct capture *capture, const char *const *more)
+{
+	static const char *const none[] = { NULL };
 	const char *text = getenv(ATTEMPTS);
 	int attempt = text ? atoi(text) : 0;
 	cleanup_buf struct buf words = { 0 };
 	char number[16], **argv;
 	int error;
 
-	if (attempt >= ATTEMPTS_MAX)
-		return err_set(CHOP_MISSING, EADDRINUSE,
-			       "the capture's addresses are ours too, %d times over; "
-			       "set kernel.randomize_va_space=2",
-			       attempt);
+	if (attempt >= ATTEMPTS_MAX || !is_randomised())
+		return give_up(capture, attempt);
 	snprintf(number, sizeof(number), "%d", attempt + 1);
 	setenv(ATTEMPTS, number, 1);
 	/* under a debugger, or started by a tool that switched it off */
 	personality((unsigned long)personality(0xffffffff) & ~(unsigned long)ADDR_NO_RANDOMIZE);
-	error = read_arguments(&words, &argv);
+	error = read_arguments(&words, more ? more : none, &argv);
 	if (error)
 		return error;
 	fflush(NULL);

@@ -23,6 +23,7 @@
 
 #define FLAGS_DEFAULT 0x202
 #define XSTATE_BV     512
+#define BREAKPOINT    0xcc
 
 /* ---- the process as the kernel shows it */
 
@@ -191,6 +192,9 @@ static size_t read_code(void *context, uint64_t pc, uint8_t *code, size_t size)
 	if (size > live->checked_end - pc)
 		size = live->checked_end - pc;
 	memcpy(code, (const void *)(uintptr_t)pc, size);
+	/* somebody's uprobe in a file that we run, too */
+	if (code[0] == BREAKPOINT)
+		layout_file_byte(pc, code);
 	return size;
 }
 

@@ -57,9 +57,10 @@ struct memtrace_program {
 bool memtrace_collides(const struct capture *capture);
 /*
  * Execute this program again with the same arguments, with its addresses chosen anew.
+ * more: options to add to them, at most 4 words and NULL; or NULL.
  * Returns only on failure: -errno with a message recorded.
  */
-int memtrace_start_over(void);
+int memtrace_start_over(const struct capture *capture, const char *const *more);
 
 /*
  * Trace. 0 when there is a result, whatever it says; -errno with a message recorded when

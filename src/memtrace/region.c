@@ -35,6 +35,28 @@ void region_say(struct region *region, const char *fmt, ...)
 
 /* ---- pages */
 
+/*
+ * Where the kernel would put a page of its own as soon as this process hits somebody's uprobe,
+ * and where programs without randomisation have their stack. Held from the first moment on;
+ * no function of the C library before that, it may have the uprobe in it.
+ */
+#define TOP_PAGE (CHOP_TASK_END - CHOP_PAGE_SIZE)
+
+static void hold_top_page(void)
+{
+	register long flags __asm__("r10") = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
+	register long fd __asm__("r8") = -1;
+	register long offset __asm__("r9") = 0;
+	uint64_t result;
+
+	__asm__ volatile("syscall"
+			 : "=a"(result)
+			 : "a"(SYS_mmap), "D"(TOP_PAGE), "S"(CHOP_PAGE_SIZE), "d"(PROT_NONE),
+			   "r"(flags), "r"(fd), "r"(offset)
+			 : "rcx", "r11", "memory");
+	(void)result; /* if it is taken, mapping the region tells */
+}
+
 static bool in_one_mapping(const struct capture_page *a, const struct capture_page *b)
 {
 	return a->address + CHOP_PAGE_SIZE == b->address &&
@@ -46,10 +68,12 @@ static int map_run(const struct capture_page *first, const struct capture_page *
 {
 	size_t size = (size_t)(end - first) * CHOP_PAGE_SIZE;
 	void *at = (void *)(uintptr_t)first->address;
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE;
 	int protection = PROT_READ;
 
-	if (mmap(at, size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE | MAP_NORESERVE, -1, 0) != at)
+	if (end[-1].address == TOP_PAGE) /* held for it */
+		flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
+	if (mmap(at, size, PROT_READ | PROT_WRITE, flags, -1, 0) != at)
 		return err_sys(CHOP_MISSING, errno, "cannot map %zu KB at %#lx", size / 1024,
 			       first->address);
 	for (const struct capture_page *page = first; page < end; page++)
@@ -165,6 +189,8 @@ static void add_span(void *context, uint64_t start, uint64_t end, const char *na
 	struct region *region = context;
 
 	(void)name;
+	if (start == TOP_PAGE)
+		return; /* held for the region */
 	*vec_push(&region->ours) = (struct span){ start, end };
 }
 
@@ -238,8 +264,10 @@ void region_run(const struct capture *capture, struct ring *ring, struct mem_tab
 					.fault = region_fault,
 					.in_use = in_use };
 	struct engine *engine;
-	int error = layout_read(add_span, &region);
+	int error;
 
+	hold_top_page();
+	error = layout_read(add_span, &region);
 	if (!error)
 		error = map_pages(capture);
 	if (!error)
