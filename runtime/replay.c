@@ -115,6 +115,8 @@ void apply_writes(const struct chop_event *event, const uint8_t *writes)
 	const struct chop_event_range *range = (const void *)writes;
 
 	for (uint32_t i = 0; i < event->writes; i++) {
+		if (event->flags & CHOP_EVENT_TRACKED)
+			map_missing(event, range->address, range->size);
 		memcpy((void *)range->address, range + 1, range->size);
 		range = chop_event_write_after(range);
 	}

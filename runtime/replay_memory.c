@@ -63,6 +63,25 @@ static void map_filled(const struct chop_event *event, const uint8_t *writes, ui
 		sys_mprotect(start, page_up(size), protection);
 }
 
+static bool is_there(uint64_t page)
+{
+	uint8_t resident;
+
+	return !sys_call(__NR_mincore, page, CHOP_PAGE_SIZE, (uint64_t)&resident, 0, 0, 0);
+}
+
+void map_missing(const struct chop_event *event, uint64_t address, uint64_t size)
+{
+	uint64_t page = address & -(uint64_t)CHOP_PAGE_SIZE, end = address + size, start;
+
+	while (page < end) {
+		for (start = page; page < end && !is_there(page); page += CHOP_PAGE_SIZE)
+			;
+		map_fresh(event, start, page, PROT_READ | PROT_WRITE);
+		page += page == start ? CHOP_PAGE_SIZE : 0;
+	}
+}
+
 /* Memory that the kernel cannot move in one piece: what was captured of it lies in runs. */
 static void copy_runs(uint64_t from, uint64_t size, uint64_t to)
 {
@@ -123,6 +142,7 @@ static void protect(uint64_t start, uint64_t size, uint32_t protection)
 	uint64_t count, end = start + page_up(size);
 	const struct snippet_run *runs = table(SNIPPET_RUNS, &count);
 
+	rt.protects = true;
 	if (!sys_mprotect(start, end - start, protection))
 		return;
 	for (uint64_t i = 0; i < count; i++) {

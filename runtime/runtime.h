@@ -42,6 +42,7 @@ struct runtime {
 	uint64_t iteration; /* the running one, from 0 */
 	uint64_t stepping;  /* end address whose displaced instruction is executing, or 0 */
 	bool left;	    /* the first instruction has been executed, if it is an end */
+	bool protects;	    /* the region changed protections: it may have closed pages */
 	uint64_t passed;    /* end addresses passed because they were not the end yet */
 	uint64_t reached;   /* end address the region stopped at */
 };
@@ -149,6 +150,8 @@ uint64_t replay_position(void);
 void apply_writes(const struct chop_event *event, const uint8_t *writes);
 /* Make a memory call again at the recorded addresses; in replay_memory.c. */
 void remap(const struct chop_event *event, const uint8_t *writes);
+/* Other threads ran during the call, and may have mapped what they wrote to. */
+void map_missing(const struct chop_event *event, uint64_t address, uint64_t size);
 void undo_remaps(void);
 
 /* -- replay_signal.c: its signal handlers ------------------------------------------------ */

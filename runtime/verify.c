@@ -207,7 +207,7 @@ static uint64_t compare_run(struct walk *walk, const struct snippet_run *run, ui
 {
 	uint64_t differing = 0;
 
-	if (!(run->protection & PROT_READ))
+	if (rt.protects || !(run->protection & PROT_READ))
 		sys_mprotect(run->address, run->length, run->protection | PROT_READ);
 	for (uint64_t at = 0; at < run->length; at += CHOP_PAGE_SIZE) {
 		uint64_t page = run->address + at, offset = run->offset + at;

@@ -225,7 +225,7 @@ static int clone_settle(struct backend *backend, uint64_t start, uint64_t end, b
 
 /* -- the end ----------------------------------------------------------------------------- */
 
-/* The stack may have grown below what was mapped at entry. */
+/* A stack may have grown below what was mapped at entry. */
 static int collect_grown(struct clone *clone)
 {
 	struct capture_mapping_vec maps = { 0 };
@@ -233,13 +233,10 @@ static int collect_grown(struct clone *clone)
 
 	for (size_t i = 0; i < maps.length && !error; i++) {
 		const struct capture_mapping *now = &maps.items[i];
-		const struct capture_mapping *then;
-		struct clone_range grown = { now->start, 0, CLONE_PRIVATE, now->flags };
+		const struct clone_range *then = clone_find(clone, now->end - 1);
+		struct clone_range grown = { now->start, 0, CLONE_PRIVATE, now->flags, true };
 
-		if (strcmp(now->path, "[stack]"))
-			continue;
-		then = capture_mapping_at(clone->capture, now->end - 1);
-		if (!then || then->start <= now->start)
+		if (!then || !then->grows || then->start <= now->start)
 			continue;
 		grown.end = then->start;
 		error = clone_collect(clone, &grown);

@@ -26,6 +26,7 @@ struct clone_range {
 	uint64_t start, end;
 	enum clone_kind kind;
 	uint32_t flags; /* enum page_flag of its pages */
+	bool grows;	/* a stack: by its first touch below */
 };
 
 /* Which frames hold a block of pages, there and in the twin: equal means not written. */

@@ -68,8 +68,19 @@ static bool has_flag(const char *flags, size_t length, const char *flag)
 	return memmem(flags, length, flag, strlen(flag)) != NULL;
 }
 
-/* What is not inherited by children, or emptied for them (VmFlags dc and wf). */
-static int keep_uninherited(struct clone *clone)
+/* Stacks (VmFlags gd), and what children do not inherit, or find emptied (dc and wf). */
+static void apply_flags(struct clone *clone, uint64_t start, const char *flags, size_t length)
+{
+	struct clone_range *range = clone_find(clone, start);
+
+	if (!range)
+		return;
+	range->grows = has_flag(flags, length, " gd");
+	if (has_flag(flags, length, " dc") || has_flag(flags, length, " wf"))
+		range->kind = CLONE_WHOLE;
+}
+
+static int read_flags(struct clone *clone)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/smaps", thread_alive(clone->base.tracee));
 	cleanup_buf struct buf text = { 0 };
@@ -78,16 +89,11 @@ static int keep_uninherited(struct clone *clone)
 
 	for (const char *line = buf_text(&text); !error && *line;) {
 		size_t length = strcspn(line, "\n");
-		struct clone_range *range;
 
 		if (strchr("0123456789abcdef", *line))
 			sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end);
-		if (!strncmp(line, "VmFlags:", 8) &&
-		    (has_flag(line, length, " dc") || has_flag(line, length, " wf"))) {
-			range = clone_find(clone, start);
-			if (range)
-				range->kind = CLONE_WHOLE;
-		}
+		if (!strncmp(line, "VmFlags:", 8))
+			apply_flags(clone, start, line, length);
 		line += length + (line[length] == '\n');
 	}
 	return error;
@@ -103,13 +109,17 @@ int clone_plan(struct clone *clone)
 		struct clone_range range = { mapping->start, mapping->end,
 					     .flags = mapping->flags };
 
-		if (!kind_for(uffd_kind(clone->base.tracee, mapping), mapping->flags, &range.kind))
+		/* The twin has what is closed as well. */
+		if (!(mapping->flags & PAGE_SHARED) && uffd_is_closed(clone->base.tracee, mapping))
+			range.kind = CLONE_PRIVATE;
+		else if (!kind_for(uffd_kind(clone->base.tracee, mapping), mapping->flags,
+				   &range.kind))
 			continue;
 		if (range.kind == CLONE_FILE && is_written_elsewhere(maps, mapping))
 			range.kind = CLONE_SHARED;
 		*vec_push(&clone->ranges) = range;
 	}
-	return keep_uninherited(clone);
+	return read_flags(clone);
 }
 
 struct clone_range *clone_find(struct clone *clone, uint64_t address)

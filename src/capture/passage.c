@@ -5,8 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
@@ -14,9 +12,6 @@
 #include "tracee/interrupt.h"
 #include "tracee/modules.h"
 #include "tracee/threads.h"
-
-/* Other threads are held until the owner has waited for them this long. */
-#define WAIT_BEFORE_RELEASE_US 3000
 
 int passage_alive(int error)
 {
@@ -55,17 +50,14 @@ static int resume_into_call(struct passage *run)
 	return passage_open_mask(run) ? gone(run) : resume(run);
 }
 
-/* Undo the call, so that the thread makes it again once its memory is home. */
-static int rewind_call(struct passage *run, const struct chop_regs *entry)
+int passage_next_call(struct passage *run, struct thread *thread)
 {
-	struct chop_regs regs = *entry;
 	struct event event;
 
-	arch_cancel_call(&regs);
-	if (thread_set_regs(run->owner, &regs) || thread_resume(run->owner, RUN_CALLS, 0))
+	if (thread_resume(thread, RUN_CALLS, 0))
 		return -ESRCH;
 	do {
-		tracee_next_of(run->tracee, run->owner, &event);
+		tracee_next_of(run->tracee, thread, &event);
 		if (event.kind == EVENT_INTERRUPT) {
 			run->region->interrupted = interrupt_signal();
 			interrupt_done();
@@ -73,17 +65,25 @@ static int rewind_call(struct passage *run, const struct chop_regs *entry)
 			interrupt_at(interrupt_now() + TIME_AGAIN_NS);
 		}
 	} while (event.kind == EVENT_INTERRUPT || event.kind == EVENT_TIME);
-	if (event.kind != EVENT_CALL_EXIT)
+	return event.kind == EVENT_CALL_ENTRY || event.kind == EVENT_CALL_EXIT ? 0 : -ESRCH;
+}
+
+int passage_rewind_call(struct passage *run, struct thread *thread, const struct chop_regs *entry)
+{
+	struct chop_regs regs = *entry;
+
+	arch_cancel_call(&regs);
+	if (thread_set_regs(thread, &regs) || passage_next_call(run, thread))
 		return -ESRCH;
 	regs = *entry;
 	arch_rewind_call(&regs);
-	return thread_set_regs(run->owner, &regs);
+	return thread_set_regs(thread, &regs);
 }
 
 /* A thread that it starts must not inherit them: the call is made again without. */
 static int without_traps(struct passage *run, const struct chop_regs *regs)
 {
-	int error = rewind_call(run, regs) ? -ESRCH : 0;
+	int error = passage_rewind_call(run, run->owner, regs) ? -ESRCH : 0;
 
 	if (error)
 		return gone(run);
@@ -119,7 +119,7 @@ static int on_call_entry(struct passage *run, bool *ended)
 			    run->recorder.ip < run->region->vdso.end;
 	if (!error && !run->recorder.ended && !run->recorder.change_count)
 		return resume_into_call(run);
-	if (rewind_call(run, &regs))
+	if (passage_rewind_call(run, run->owner, &regs))
 		return gone(run);
 	if (!error && !run->recorder.ended) {
 		run->again = true;
@@ -189,73 +189,13 @@ static int interrupted(struct passage *run)
 		       run->capture->invocation);
 }
 
-/* Whether the owner stops by itself within a moment: most calls do. */
-static bool stops_soon(const struct passage *run)
-{
-	const struct timespec pause = { .tv_nsec = 100000 };
-
-	for (int i = 0; i < WAIT_BEFORE_RELEASE_US / 100; i++) {
-		siginfo_t info = { 0 };
-
-		if (waitid(P_PID, (id_t)run->owner->tid, &info,
-			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) ||
-		    info.si_pid)
-			return true;
-		nanosleep(&pause, NULL);
-	}
-	return false;
-}
-
-static int pass_other(struct passage *run, const struct event *event)
-{
-	if (run->region->reached)
-		run->region->reached(run->region->context, event->address);
-	return breakpoint_step_over(run->tracee, event->thread);
-}
-
-/* Another thread, while the owner waits for it. */
-static void serve_other(struct passage *run, const struct event *event)
-{
-	struct thread *thread = event->thread;
-
-	if (event->kind == EVENT_SIGNAL)
-		thread_forward(thread, RUN_FREE);
-	else if (event->kind != EVENT_BREAKPOINT || !pass_other(run, event))
-		thread_resume(thread, RUN_FREE, 0);
-}
-
-/*
- * The owner waits for something that may come from another thread: let them run until it
- * goes on. What they change until then counts as written by the owner's call.
- */
-static int let_others_run(struct passage *run, struct event *event)
-{
-	int error = recorder_wait(&run->recorder);
-
-	if (error)
-		return error;
-	if (!run->released)
-		capture_warn(run->capture, "other threads ran while the region waited for them");
-	run->released = true;
-	threads_resume(run->tracee, run->owner);
-	for (;;) {
-		tracee_next(run->tracee, event);
-		if (!event->thread || event->thread == run->owner)
-			break;
-		serve_other(run, event);
-	}
-	threads_stop(run->tracee, run->owner);
-	threads_await_ends(run->tracee);
-	return 0;
-}
-
 static int next_event(struct passage *run, struct event *event)
 {
 	/* A thread that the region started may not have reported yet. */
 	bool others = thread_count(run->tracee) > 1 || run->recorder.started_thread;
 
-	if (run->recorder.open && others && !stops_soon(run))
-		return let_others_run(run, event);
+	if (run->recorder.open && others && !passage_stops_soon(run))
+		return passage_let_others_run(run, event);
 	tracee_next_of(run->tracee, run->owner, event);
 	return 0;
 }
@@ -267,6 +207,8 @@ static int stopped(struct passage *run, bool *ended)
 
 	if (run->region->interrupted)
 		return interrupted(run);
+	if (run->failed)
+		return run->failed;
 	if (run->stuck)
 		return passage_refuse_stuck(run);
 	error = run->time_up ? passage_on_time(run, ended) : 0;

@@ -30,6 +30,7 @@ struct passage {
 	uint64_t exit_pc;   /* where the owner was at its last call's exit */
 	uint64_t started;   /* ns */
 	int signal;	    /* to deliver when the program goes on */
+	int failed;	    /* -errno, with a message, while another thread ran */
 	int stuck;	    /* signal the region waits for without making a call */
 	int watched;	    /* times that one was seen held, without a call between */
 	struct u64vec owed; /* pages the kernel needs if the program is killed */
@@ -55,6 +56,24 @@ int passage_on_time(struct passage *run, bool *ended);
  * (-errno with a message).
  */
 int passage_run(struct passage *run);
+/*
+ * Let a thread run to its next stop for a system call, while all others stand still; -ESRCH when
+ * it has ended, or something else happened to it.
+ */
+int passage_next_call(struct passage *run, struct thread *thread);
+/* At the entry of a call: undo it, so that the thread makes it again. 0 or -ESRCH. */
+int passage_rewind_call(struct passage *run, struct thread *thread, const struct chop_regs *entry);
+
+/* -- passage_others.c ----------------------------------------------------------------------- */
+
+/* Whether the owner, in a call, stops by itself within a moment: most calls return. */
+bool passage_stops_soon(const struct passage *run);
+/*
+ * The owner waits for something that may come from another thread: let them run until it goes
+ * on, with *event. What they change until then counts as written by the owner's call. 0 or
+ * -errno with a message.
+ */
+int passage_let_others_run(struct passage *run, struct event *event);
 
 /* -- fragment.c ----------------------------------------------------------------------------- */
 

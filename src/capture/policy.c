@@ -70,6 +70,48 @@ static enum call_policy policy_of_advice(uint64_t advice)
 	return advice == MADV_DONTNEED || advice == MADV_REMOVE ? POLICY_EXECUTE : POLICY_RECORD;
 }
 
+/*
+ * Advice that the mapping keeps, as a flag: it must be given to the program's own, not to what
+ * stands in for it while the region runs.
+ */
+static bool advice_stays(uint64_t advice)
+{
+	switch (advice) {
+	case MADV_NORMAL:
+	case MADV_RANDOM:
+	case MADV_SEQUENTIAL:
+	case MADV_DONTFORK:
+	case MADV_DOFORK:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
+	case MADV_HUGEPAGE:
+	case MADV_NOHUGEPAGE:
+	case MADV_DONTDUMP:
+	case MADV_DODUMP:
+	case MADV_WIPEONFORK:
+	case MADV_KEEPONFORK:
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool policy_takes_away(long number, const uint64_t args[6])
+{
+	switch (number) {
+	case SYS_munmap:
+	case SYS_mmap:
+	case SYS_mremap:
+	case SYS_brk:
+	case SYS_shmdt:
+		return true;
+	case SYS_madvise:
+		return policy_of_advice(args[2]) == POLICY_EXECUTE;
+	default:
+		return false;
+	}
+}
+
 enum call_policy policy_of(long number, const uint64_t args[6], const char **reason)
 {
 	*reason = NULL;
@@ -120,8 +162,9 @@ unsigned int policy_changes(long number, const uint64_t args[6], uint64_t heap_e
 	case SYS_mbind:
 		return one(changes, args[0], args[1]);
 	case SYS_madvise:
-		return policy_of_advice(args[2]) == POLICY_EXECUTE ? one(changes, args[0], args[1])
-								   : 0;
+		return policy_of_advice(args[2]) == POLICY_EXECUTE || advice_stays(args[2])
+			       ? one(changes, args[0], args[1])
+			       : 0;
 	case SYS_mremap:
 		count = one(changes, args[0], args[1]);
 		changes[0].moves = true;

@@ -25,5 +25,7 @@ struct call_change {
 };
 unsigned int policy_changes(long number, const uint64_t args[6], uint64_t heap_end,
 			    struct call_change changes[2]);
+/* Whether what was there at entry is gone after such a change, when the call succeeds. */
+bool policy_takes_away(long number, const uint64_t args[6]);
 
 #endif

@@ -87,28 +87,33 @@ static bool was_mapped(const struct recorder *recorder, const struct call_change
 }
 
 /* Changes of memory the program had when the region began: it is not where it seems. */
-static void find_changes(struct recorder *recorder)
+static unsigned int find_changes(const struct recorder *recorder, long number,
+				 const uint64_t args[6], struct call_change kept[2])
 {
 	struct call_change changes[2];
-	unsigned int count = policy_changes(recorder->call.number, recorder->call.args,
-					    recorder->heap_end, changes);
+	unsigned int count = policy_changes(number, args, recorder->heap_end, changes), found = 0;
 
-	recorder->change_count = 0;
 	for (unsigned int i = 0; i < count; i++) {
 		if (was_mapped(recorder, &changes[i]))
-			recorder->changes[recorder->change_count++] = changes[i];
+			kept[found++] = changes[i];
 	}
+	return found;
+}
+
+static int release(struct recorder *recorder, struct thread *thread,
+		   const struct call_change *changes, unsigned int count)
+{
+	int error = 0;
+
+	for (unsigned int i = 0; i < count && !error; i++)
+		error = recorder->backend->ops->release(recorder->backend, thread, changes[i].start,
+							changes[i].end, changes[i].moves);
+	return error;
 }
 
 int recorder_release(struct recorder *recorder)
 {
-	int error = 0;
-
-	for (unsigned int i = 0; i < recorder->change_count && !error; i++)
-		error = recorder->backend->ops->release(
-			recorder->backend, recorder->owner, recorder->changes[i].start,
-			recorder->changes[i].end, recorder->changes[i].moves);
-	return error;
+	return release(recorder, recorder->owner, recorder->changes, recorder->change_count);
 }
 
 /* -- memory ------------------------------------------------------------------------------- */
@@ -284,7 +289,7 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 		policy = POLICY_END;
 	if (policy == POLICY_REFUSE)
 		return refuse(recorder, reason);
-	find_changes(recorder);
+	recorder->change_count = find_changes(recorder, call.number, call.args, recorder->changes);
 	open_record(recorder, policy);
 	call_enter(&recorder->call, recorder_read, recorder);
 	error = call_inputs(&recorder->call, recorder_read, add_input, recorder);
@@ -387,27 +392,28 @@ static void record_entry_memory(struct recorder *recorder)
 	event->extra[1] = protection_of(recorder, address);
 }
 
-static bool failed(const struct recorder *recorder)
+static bool failed(int64_t result)
 {
-	return recorder->call.result < 0 && recorder->call.result > -4096;
+	return result < 0 && result > -4096;
 }
 
-/* What was there at entry is gone after these. */
-static bool takes_away(long number)
+static int settle(struct recorder *recorder, const struct call_change *changes, unsigned int count,
+		  bool gone)
 {
-	return number == SYS_munmap || number == SYS_mmap || number == SYS_mremap ||
-	       number == SYS_brk || number == SYS_shmdt || number == SYS_madvise;
-}
-
-static int settle(struct recorder *recorder)
-{
-	bool gone = !failed(recorder) && takes_away(recorder->call.number);
 	int error = 0;
 
-	for (unsigned int i = 0; i < recorder->change_count && !error; i++)
-		error = recorder->backend->ops->settle(recorder->backend,
-						       recorder->changes[i].start,
-						       recorder->changes[i].end, gone);
+	for (unsigned int i = 0; i < count && !error; i++)
+		error = recorder->backend->ops->settle(recorder->backend, changes[i].start,
+						       changes[i].end, gone);
+	return error;
+}
+
+static int settle_call(struct recorder *recorder)
+{
+	bool gone = !failed(recorder->call.result) &&
+		    policy_takes_away(recorder->call.number, recorder->call.args);
+	int error = settle(recorder, recorder->changes, recorder->change_count, gone);
+
 	recorder->change_count = 0;
 	return error;
 }
@@ -415,7 +421,7 @@ static int settle(struct recorder *recorder)
 /* What a replay must know of a call that it makes again. */
 static int record_execution(struct recorder *recorder)
 {
-	if (failed(recorder))
+	if (failed(recorder->call.result))
 		return 0;
 	switch (recorder->call.number) {
 	case SYS_mmap:
@@ -465,7 +471,7 @@ static int finish_call(struct recorder *recorder, int64_t result)
 	if (error >= 0)
 		error = record_execution(recorder);
 	if (error >= 0)
-		error = settle(recorder);
+		error = settle_call(recorder);
 	if (error < 0)
 		return out_of_memory(error);
 	syslog_end(log);
@@ -498,4 +504,29 @@ int recorder_break(struct recorder *recorder, const struct chop_regs *regs)
 	recorder->call.result = recorder_restarts(call.result) ? -EINTR : call.result;
 	recorder->restarting = false;
 	return finish_call(recorder, call.result);
+}
+
+/* -- other threads ------------------------------------------------------------------------- */
+
+void recorder_changes_of(const struct recorder *recorder, const struct arch_call *call,
+			 struct other_call *other)
+{
+	other->number = call->number;
+	memcpy(other->args, call->args, sizeof(other->args));
+	other->change_count = find_changes(recorder, call->number, call->args, other->changes);
+}
+
+int recorder_release_for(struct recorder *recorder, struct thread *thread,
+			 const struct other_call *other)
+{
+	return release(recorder, thread, other->changes, other->change_count);
+}
+
+int recorder_settle_for(struct recorder *recorder, const struct other_call *other, int64_t result)
+{
+	bool gone = !failed(result) && policy_takes_away(other->number, other->args);
+
+	if (other->number == SYS_brk && !failed(result))
+		recorder->heap_end = page_up((uint64_t)result);
+	return settle(recorder, other->changes, other->change_count, gone);
 }

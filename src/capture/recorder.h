@@ -15,6 +15,14 @@
 #include "capture/backend.h"
 #include "capture/policy.h"
 
+/* A call of another thread. */
+struct other_call {
+	long number;
+	uint64_t args[6];
+	struct call_change changes[2]; /* of memory that was there at entry */
+	unsigned int change_count;
+};
+
 struct recorder {
 	struct tracee *tracee;
 	struct backend *backend;
@@ -53,6 +61,16 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs);
  */
 int recorder_release(struct recorder *recorder);
 int recorder_exit(struct recorder *recorder, const struct chop_regs *regs);
+/*
+ * The same for a call of another thread, while the owner waits: what it changes of memory that
+ * was there at entry. recorder_release_for when that is anything, with the thread at a stop where
+ * it can make calls, and recorder_settle_for after the call has returned `result`.
+ */
+void recorder_changes_of(const struct recorder *recorder, const struct arch_call *call,
+			 struct other_call *other);
+int recorder_release_for(struct recorder *recorder, struct thread *thread,
+			 const struct other_call *other);
+int recorder_settle_for(struct recorder *recorder, const struct other_call *other, int64_t result);
 /* Results that mean "to be made again, or interrupted" and never reach the program. */
 bool recorder_restarts(int64_t result);
 /* Memory as the program sees it, for arch_signal_frame and others: 0 or -errno. */

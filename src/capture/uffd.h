@@ -20,7 +20,7 @@
 #include "tracee/inject.h"
 
 enum range_kind {
-	RANGE_LEFT,   /* not ours to touch: vvar, devices, our own pages; never captured */
+	RANGE_LEFT,   /* not ours to touch; in the list only what is closed and may be opened */
 	RANGE_MOVED,  /* private memory at the shadow address, anonymous over it */
 	RANGE_ZAPPED, /* file pages out of the page tables: present at the end is touched */
 	RANGE_SHARED, /* as ZAPPED, and writes reported before they happen (shmem) */
@@ -75,6 +75,8 @@ struct uffd {
 int uffd_plan(struct uffd *uffd);
 /* What kind of memory a mapping is, apart from what uffd_plan finds out about its pages. */
 enum range_kind uffd_kind(const struct tracee *tracee, const struct capture_mapping *mapping);
+/* No access to it now; but should the region open it, what is there belongs to the capture. */
+bool uffd_is_closed(const struct tracee *tracee, const struct capture_mapping *mapping);
 /* -- uffd_special.c: locked, watched and pinned memory -- */
 void uffd_plan_special(struct uffd *uffd);
 struct uffd_range *uffd_find(struct uffd *uffd, uint64_t address);

@@ -148,6 +148,15 @@ static int check_limits(const struct uffd *uffd)
 	return 0;
 }
 
+bool uffd_is_closed(const struct tracee *tracee, const struct capture_mapping *mapping)
+{
+	struct capture_mapping open = *mapping;
+
+	open.flags |= PAGE_READ | PAGE_WRITE;
+	return !(mapping->flags & (PAGE_READ | PAGE_WRITE | PAGE_EXECUTE)) &&
+	       uffd_kind(tracee, &open) != RANGE_LEFT;
+}
+
 int uffd_plan(struct uffd *uffd)
 {
 	const struct capture_mapping_vec *maps = &uffd->capture->maps;
@@ -164,7 +173,7 @@ int uffd_plan(struct uffd *uffd)
 			.mapping = i,
 		};
 
-		if (range.kind == RANGE_LEFT)
+		if (range.kind == RANGE_LEFT && !uffd_is_closed(uffd->base.tracee, mapping))
 			continue;
 		if (range.kind == RANGE_ZAPPED && !(range.flags & PAGE_SHARED) &&
 		    !uffd_is_clean(uffd, &range)) {

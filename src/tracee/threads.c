@@ -186,7 +186,7 @@ void threads_resume(struct tracee *tracee, const struct thread *but)
 		struct thread *thread = tracee->threads.items[i];
 
 		if (thread != but && thread->stopped && !thread->queued)
-			thread_resume(thread, RUN_FREE, 0);
+			thread_resume(thread, tracee->run_all, 0);
 	}
 }
 

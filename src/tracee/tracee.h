@@ -81,6 +81,7 @@ struct tracee {
 	pid_t pid;
 	bool child;	   /* we started it */
 	unsigned int held; /* nesting of threads_stop */
+	enum run run_all;  /* how threads go on when all do, and new ones: RUN_FREE or RUN_CALLS */
 	bool guarded;	   /* memory is watched: an instruction's effect is not to be imitated */
 	/*
 	 * Called when a thread is about to end, before the kernel writes what it owes to

@@ -437,7 +437,7 @@ static bool dispatch(struct tracee *tracee, pid_t tid, int status, struct event 
 	if (!thread) {
 		thread = welcome(tracee, tid);
 		if (thread)
-			thread_resume(thread, RUN_FREE, 0);
+			thread_resume(thread, thread->foreign ? RUN_FREE : tracee->run_all, 0);
 		return false;
 	}
 	*event = (struct event){ .thread = thread };

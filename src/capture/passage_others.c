@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Other threads, while the owner waits for them in a call. They run as they like, but for
+ * calls that change memory which was there at entry: where the back end has moved that aside,
+ * or replaced it, it must be home first, as for a call of the owner's.
+ */
+#include "capture/passage.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/sched.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "tracee/breakpoint.h"
+#include "tracee/memory.h"
+#include "tracee/threads.h"
+
+/* They are held until the owner has waited this long. */
+#define WAIT_BEFORE_RELEASE_US 3000
+
+bool passage_stops_soon(const struct passage *run)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+
+	for (int i = 0; i < WAIT_BEFORE_RELEASE_US / 100; i++) {
+		siginfo_t info = { 0 };
+
+		if (waitid(P_PID, (id_t)run->owner->tid, &info,
+			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT | __WALL) ||
+		    info.si_pid)
+			return true;
+		nanosleep(&pause, NULL);
+	}
+	return false;
+}
+
+/* A child with a copy of memory: of what stands in for the program's own, that is. */
+static bool forks(struct passage *run, const struct arch_call *call)
+{
+	uint64_t flags = call->args[0];
+
+	if (call->number == SYS_fork)
+		return true;
+	if (call->number == SYS_clone3 &&
+	    recorder_read(&run->recorder, call->args[0], &flags, sizeof(flags)))
+		return false;
+	return (call->number == SYS_clone || call->number == SYS_clone3) && !(flags & CLONE_VM);
+}
+
+static int refuse_fork(struct passage *run, struct thread *thread, const struct chop_regs *regs)
+{
+	if (passage_rewind_call(run, thread, regs))
+		return 0; /* killed meanwhile */
+	return err_set(CHOP_DIFFERS, EOPNOTSUPP,
+		       "another thread forks while invocation %" PRIu64
+		       " waits for it, which cannot be recorded",
+		       run->capture->invocation);
+}
+
+/* The call once more, on the program's own memory: its second entry, and its exit. */
+static int make_call(struct passage *run, struct thread *thread, const struct other_call *other)
+{
+	struct chop_regs regs;
+	struct arch_call call;
+
+	if (passage_next_call(run, thread) || passage_next_call(run, thread) ||
+	    thread_get_regs(thread, &regs))
+		return 0; /* killed meanwhile */
+	arch_get_call(&regs, &call);
+	return passage_alive(recorder_settle_for(&run->recorder, other, call.result));
+}
+
+/* Alone, and with no handler in between. */
+static int change_memory(struct passage *run, struct thread *thread, const struct chop_regs *regs,
+			 const struct other_call *other)
+{
+	uint64_t mask;
+	int error = 0;
+
+	threads_stop(run->tracee, run->owner);
+	if (!thread_get_mask(thread, &mask) &&
+	    !thread_set_mask(thread, mask | SIGNALS_ASYNCHRONOUS)) {
+		if (!passage_rewind_call(run, thread, regs)) {
+			error = passage_alive(recorder_release_for(&run->recorder, thread, other));
+			if (!error)
+				error = make_call(run, thread, other);
+		}
+		thread_set_mask(thread, mask);
+	}
+	threads_resume(run->tracee, run->owner);
+	return error;
+}
+
+static int on_call(struct passage *run, struct thread *thread)
+{
+	struct other_call other;
+	struct chop_regs regs;
+	struct arch_call call;
+
+	if (!thread_get_regs(thread, &regs)) {
+		arch_get_call(&regs, &call);
+		if (forks(run, &call))
+			return refuse_fork(run, thread, &regs);
+		recorder_changes_of(&run->recorder, &call, &other);
+		if (other.change_count)
+			return change_memory(run, thread, &regs, &other);
+	}
+	thread_resume(thread, RUN_CALLS, 0);
+	return 0;
+}
+
+static int pass_begin(struct passage *run, const struct event *event)
+{
+	if (run->region->reached)
+		run->region->reached(run->region->context, event->address);
+	return breakpoint_step_over(run->tracee, event->thread);
+}
+
+static int serve(struct passage *run, const struct event *event)
+{
+	struct thread *thread = event->thread;
+
+	if (event->kind == EVENT_CALL_ENTRY)
+		return on_call(run, thread);
+	if (event->kind == EVENT_SIGNAL)
+		thread_forward(thread, RUN_CALLS);
+	else if (event->kind != EVENT_BREAKPOINT || !pass_begin(run, event))
+		thread_resume(thread, RUN_CALLS, 0);
+	return 0;
+}
+
+int passage_let_others_run(struct passage *run, struct event *event)
+{
+	int error = recorder_wait(&run->recorder);
+
+	if (error)
+		return error;
+	if (!run->released)
+		capture_warn(run->capture, "other threads ran while the region waited for them");
+	run->released = true;
+	run->tracee->run_all = RUN_CALLS;
+	threads_resume(run->tracee, run->owner);
+	do {
+		tracee_next(run->tracee, event);
+		if (!event->thread || event->thread == run->owner)
+			break;
+		run->failed = serve(run, event);
+	} while (!run->failed);
+	threads_stop(run->tracee, run->owner);
+	run->tracee->run_all = RUN_FREE;
+	threads_await_ends(run->tracee);
+	if (run->failed) { /* the owner is still in its call */
+		thread_interrupt(run->owner);
+		tracee_next_of(run->tracee, run->owner, event);
+	}
+	return 0;
+}
