@@ -53,6 +53,7 @@ long allocate(long seed)
 
 		p[0] = (char)i;
 		p[2999] = (char)total;
+		__asm__ volatile("" : : "r"(p) : "memory");
 		total += p[0];
 		if (i % 3)
 			free(p);
