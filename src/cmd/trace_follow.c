@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "arch/arch.h"
@@ -15,6 +14,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "tracee/helper.h"
 
 #define SCOPE "/proc/sys/kernel/yama/ptrace_scope"
 
@@ -91,10 +91,12 @@ void trace_follow_child(void *context, pid_t pid, const struct handover *handove
 	cleanup_free char *taken = taken_text(handover), *directory = directory_of(follow);
 	pid_t tracer = run_tracer(follow, pid, taken, directory);
 
-	if (tracer > 0)
+	if (tracer > 0) {
 		*vec_push(&follow->tracers) = tracer;
-	else
+		helper_add(tracer);
+	} else {
 		session_let_child_go(pid, handover);
+	}
 }
 
 bool trace_follow_finish(struct trace_follow *follow)
@@ -102,14 +104,9 @@ bool trace_follow_finish(struct trace_follow *follow)
 	bool captured = false;
 
 	for (size_t i = 0; i < follow->tracers.length; i++) {
-		pid_t pid;
 		int status;
 
-		do
-			pid = waitpid(follow->tracers.items[i], &status, 0);
-		while (pid < 0 && errno == EINTR);
-		/* One that the tracing has seen end already: it may have. */
-		captured |= pid < 0 || !status;
+		captured |= !helper_wait(follow->tracers.items[i], &status) && !status;
 	}
 	vec_release(&follow->tracers);
 	return captured;

@@ -12,6 +12,7 @@
 #include "tracee/breakpoint.h"
 #include "tracee/hide.h"
 #include "tracee/handover.h"
+#include "tracee/helper.h"
 #include "tracee/interrupt.h"
 #include "tracee/threads.h"
 #include "tracee/trampoline.h"
@@ -22,7 +23,10 @@ pid_t wait_any(int *status)
 {
 	pid_t tid = waitpid(-1, status, __WALL);
 
-	return tid < 0 ? -errno : tid;
+	if (tid < 0)
+		return -errno;
+	helper_note(tid, *status);
+	return tid;
 }
 
 static bool is_stopping(int signal)
