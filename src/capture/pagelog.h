@@ -36,8 +36,21 @@ uint8_t *pagelog_room(struct pagelog *log);
 void pagelog_add(struct pagelog *log, uint64_t address, uint32_t flags, bool ordered);
 /* Set a recorded page's content at the end to what is in the room, when it differs. */
 bool pagelog_after(struct pagelog *log, uint64_t address);
+
+/*
+ * Record that a page was touched, next in the order of first touches; its content at entry
+ * comes later, before the capture is used: the record's `before` is NULL until then.
+ */
+void pagelog_note(struct pagelog *log, uint64_t address, uint32_t flags);
+/* An address's record or NULL; it moves when another is added. */
+struct capture_page *pagelog_find(const struct pagelog *log, uint64_t address);
+/* Room for this many pages at once is made in one piece, if that is possible. */
+void pagelog_reserve(struct pagelog *log, size_t pages);
+/* Room for one page that is used at once; NULL when memory is short (`lost` is set). */
+uint8_t *pagelog_take(struct pagelog *log);
+
 bool pagelog_has(const struct pagelog *log, uint64_t address);
-/* Content at entry of a recorded page, or NULL. */
+/* Content at entry of a recorded page; NULL when there is none, or not yet. */
 const uint8_t *pagelog_before(const struct pagelog *log, uint64_t address);
 /* Add flags to a recorded page. */
 void pagelog_flag(struct pagelog *log, uint64_t address, uint32_t flags);

@@ -1,18 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "capture/pin.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/rseq.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "tracee/memory.h"
 
 /* Position of "processor" in /proc/PID/stat, counted from the field after the name. */
 #define PROCESSOR_FIELD 37
 
-static int last_cpu(const struct tracee *tracee, pid_t tid)
+/* The kernel keeps it for the program in its rseq area, which is read much faster. */
+static int cpu_by_rseq(const struct tracee *tracee, pid_t tid)
+{
+	struct __ptrace_rseq_configuration rseq = { 0 };
+	int32_t cpu;
+
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, tid, sizeof(rseq), &rseq) < 0 ||
+	    !rseq.rseq_abi_pointer ||
+	    memory_read(tracee, rseq.rseq_abi_pointer + offsetof(struct rseq, cpu_id), &cpu,
+			sizeof(cpu)))
+		return -1;
+	return cpu;
+}
+
+static int cpu_by_stat(const struct tracee *tracee, pid_t tid)
 {
 	cleanup_free char *path = xasprintf("/proc/%d/task/%d/stat", tracee->pid, tid);
 	cleanup_buf struct buf text = { 0 };
@@ -34,7 +52,9 @@ void pin_begin(struct pin *pin, const struct tracee *tracee, const struct thread
 {
 	cpu_set_t one;
 
-	*pin = (struct pin){ .tid = owner->tid, .cpu = last_cpu(tracee, owner->tid) };
+	*pin = (struct pin){ .tid = owner->tid, .cpu = cpu_by_rseq(tracee, owner->tid) };
+	if (pin->cpu < 0)
+		pin->cpu = cpu_by_stat(tracee, owner->tid);
 	if (pin->cpu < 0 || pin->cpu >= CPU_SETSIZE)
 		pin->cpu = -1;
 	if (pin->cpu < 0 || sched_getaffinity(owner->tid, sizeof(pin->owner), &pin->owner) ||

@@ -77,13 +77,19 @@ static void want(struct support *support, uint64_t address, uint64_t size)
 
 static uint64_t dynamic_size(const struct tracee *tracee, uint64_t address)
 {
-	Elf64_Dyn entry;
+	Elf64_Dyn entries[CHOP_PAGE_SIZE / sizeof(Elf64_Dyn)];
 
-	for (uint64_t at = address;; at += sizeof(entry)) {
-		if (memory_read(tracee, at, &entry, sizeof(entry)))
+	/* To the end of the page at once: the next one may not be there. */
+	for (uint64_t at = address;;) {
+		size_t size = CHOP_PAGE_SIZE - (at & (CHOP_PAGE_SIZE - 1));
+
+		size = size < sizeof(*entries) ? sizeof(*entries) : size & -sizeof(*entries);
+		if (memory_read(tracee, at, entries, size))
 			return at - address;
-		if (entry.d_tag == DT_NULL)
-			return at + sizeof(entry) - address;
+		for (size_t i = 0; i < size / sizeof(*entries); i++, at += sizeof(*entries)) {
+			if (entries[i].d_tag == DT_NULL)
+				return at + sizeof(*entries) - address;
+		}
 	}
 }
 

@@ -137,6 +137,7 @@ static void uffd_close(struct backend *backend)
 	vec_release(&uffd->ranges);
 	vec_release(&uffd->calls);
 	pagelog_release(&uffd->log);
+	page_free(uffd->served, CHOP_PAGE_SIZE);
 	uffd_shared_release(&uffd->shared);
 	pthread_mutex_destroy(&uffd->lock);
 	free(uffd);
@@ -150,7 +151,9 @@ static int uffd_open(struct tracee *tracee, struct thread *thread, struct backen
 	uffd->base = (struct backend){ &uffd_backend, tracee };
 	uffd->fd = uffd->sync_fd = -1;
 	pthread_mutex_init(&uffd->lock, NULL);
-	error = make_descriptors(uffd, thread);
+	uffd->served = page_alloc(CHOP_PAGE_SIZE);
+	error = uffd->served ? make_descriptors(uffd, thread)
+			     : err_set(CHOP_MISSING, ENOMEM, "out of memory");
 	if (!error)
 		error = set_features(uffd);
 	if (!error)
@@ -449,7 +452,7 @@ static int uffd_end(struct backend *backend, struct thread *owner, bool keep)
 	int error = uffd_collect(uffd, keep);
 	int home_error = uffd_home(uffd, owner);
 
-	if (!error && keep && atomic_load(&uffd->failed))
+	if (!error && keep && (atomic_load(&uffd->failed) || uffd->log.lost))
 		error = err_set(CHOP_MISSING, ENOMEM,
 				"the capture is not complete: out of memory, or a page could not "
 				"be read");

@@ -68,6 +68,8 @@ struct uffd {
 	bool any_locked;	 /* the program has locked memory */
 	uint64_t grown;		 /* lowest page of a stack that grew; 0 for none */
 	struct capture *capture; /* while armed */
+	struct batch *batch;	 /* while pages are collected */
+	uint8_t *served;	 /* a page's content on its way to the program */
 };
 
 /* -- uffd_ranges.c: what to do with each mapping -- */
@@ -120,6 +122,15 @@ int uffd_present(struct backend *backend, uint64_t start, uint64_t end, backend_
 int uffd_release(struct backend *backend, struct thread *owner, uint64_t start, uint64_t end,
 		 bool moves);
 int uffd_settle(struct backend *backend, uint64_t start, uint64_t end, bool gone);
+
+/* -- uffd_batch.c -- */
+/*
+ * Complete the records of a moved range (with `keep`), and put written pages where the memory
+ * will come home from. Until then records of touched pages have no content, the shadow has it.
+ */
+int uffd_collect_moved(struct uffd *uffd, struct uffd_range *range, bool keep);
+/* Give what has no content yet between two addresses its content; the shadow must be there. */
+void uffd_fill_rest(struct uffd *uffd, uint64_t start, uint64_t end);
 
 /* -- uffd_home.c: the end -- */
 /* Complete the records of one range that is moved, zapped or shared. */

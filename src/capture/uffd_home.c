@@ -28,51 +28,17 @@ static int cannot_restore(uint64_t page, int error)
 		       page);
 }
 
-/* Record a page that became present without asking us. */
-static void record_unasked(struct uffd *uffd, const struct uffd_range *range, uint64_t page)
-{
-	uint8_t *content = pagelog_room(&uffd->log);
-
-	if (!content) {
-		no_memory(uffd);
-		return;
-	}
-	if (memory_read(uffd->base.tracee, range->shadow + (page - range->start), content,
-			CHOP_PAGE_SIZE))
-		memset(content, 0, CHOP_PAGE_SIZE);
-	pagelog_add(&uffd->log, page, range->flags, true);
-}
-
-/* The record's content at the end; true when the page differs from its content at entry. */
-static bool record_after(struct uffd *uffd, uint64_t page, const uint8_t *content)
+/* The record's content at the end, where that differs from its content at entry. */
+static void record_after(struct uffd *uffd, uint64_t page, const uint8_t *content)
 {
 	uint8_t *room = pagelog_room(&uffd->log);
 
 	if (!room) {
 		no_memory(uffd);
-		return true;
+		return;
 	}
 	memcpy(room, content, CHOP_PAGE_SIZE);
-	return pagelog_after(&uffd->log, page);
-}
-
-/* Written pages go to where the memory will come home from. */
-static int collect_moved(struct uffd *uffd, struct uffd_range *range, uint64_t page,
-			 uint64_t categories)
-{
-	const struct tracee *tracee = uffd->base.tracee;
-	uint8_t content[CHOP_PAGE_SIZE];
-	int error;
-
-	if (!pagelog_has(&uffd->log, page))
-		record_unasked(uffd, range, page);
-	if (!(categories & PAGE_IS_WRITTEN))
-		return 0;
-	error = memory_read(tracee, page, content, sizeof(content));
-	if (!error && record_after(uffd, page, content))
-		error = memory_write(tracee, range->shadow + (page - range->start), content,
-				     sizeof(content));
-	return error ? cannot_restore(page, error) : 0;
+	pagelog_after(&uffd->log, page);
 }
 
 /* What a present file page held at entry. */
@@ -161,8 +127,8 @@ static void add_grown(struct uffd *uffd)
 
 int uffd_collect_range(struct uffd *uffd, struct uffd_range *range)
 {
-	return uffd_each_page(uffd, range,
-			      range->kind == RANGE_MOVED ? collect_moved : collect_zapped);
+	return range->kind == RANGE_MOVED ? uffd_collect_moved(uffd, range, true)
+					  : uffd_each_page(uffd, range, collect_zapped);
 }
 
 int uffd_collect(struct uffd *uffd, bool keep)
@@ -175,7 +141,7 @@ int uffd_collect(struct uffd *uffd, bool keep)
 		int error = 0;
 
 		if (range->kind == RANGE_MOVED && range->away)
-			error = uffd_each_page(uffd, range, collect_moved);
+			error = uffd_collect_moved(uffd, range, keep);
 		else if (keep && (range->kind == RANGE_ZAPPED || range->kind == RANGE_SHARED))
 			error = uffd_each_page(uffd, range, collect_zapped);
 		else if (keep && range->kind == RANGE_COPIED)
@@ -183,6 +149,8 @@ int uffd_collect(struct uffd *uffd, bool keep)
 		if (error && !first_error)
 			first_error = error;
 	}
+	if (keep)
+		uffd_fill_rest(uffd, 0, UINT64_MAX);
 	return first_error;
 }
 

@@ -120,7 +120,8 @@ static uint64_t read_number(const char *path, const char *before)
 /* Refuse before anything is touched what would run out half-way. */
 static int check_limits(const struct uffd *uffd)
 {
-	size_t most = read_number("/proc/sys/vm/max_map_count", ""), moved = 0;
+	static size_t most; /* asked for once: it is not changed while programs are traced */
+	size_t moved = 0;
 	cleanup_free char *status = xasprintf("/proc/%d/status", thread_alive(uffd->base.tracee));
 	struct rlimit limit;
 	uint64_t size = 0;
@@ -131,6 +132,8 @@ static int check_limits(const struct uffd *uffd)
 		moved += range->kind == RANGE_MOVED;
 		size += range->kind == RANGE_MOVED ? range->end - range->start : 0;
 	}
+	if (!most)
+		most = read_number("/proc/sys/vm/max_map_count", "");
 	if (most && uffd->capture->maps.length + moved + MAPPINGS_SPARE > most)
 		return err_set(
 			CHOP_MISSING, ENOMEM,

@@ -51,6 +51,7 @@ static int collect_piece(struct uffd *uffd, struct uffd_range *range)
 	if (range->kind != RANGE_MOVED || !range->away)
 		return 0;
 	error = uffd_collect_range(uffd, range);
+	uffd_fill_rest(uffd, range->start, range->end);
 	*vec_push(&uffd->calls) = (struct arch_entry){
 		.number = SYS_mremap,
 		.args = { range->shadow, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, range->start },

@@ -45,31 +45,43 @@ static void install(struct uffd *uffd, uint64_t page, const uint8_t *content)
 	}
 }
 
+static void record_grown(struct uffd *uffd, uint64_t page)
+{
+	uint8_t *content = pagelog_room(&uffd->log);
+
+	if (!uffd->grown || page < uffd->grown)
+		uffd->grown = page;
+	if (!content)
+		return; /* log.lost tells */
+	memset(content, 0, CHOP_PAGE_SIZE);
+	pagelog_add(&uffd->log, page, PAGE_READ | PAGE_WRITE, true);
+}
+
+/*
+ * Below all we know is a stack that grows: zeros. Other memory stays in the shadow as it was
+ * at entry: it need not be kept now, while the program waits, but at the end (uffd_batch.c). So it
+ * passes through one page of ours, which the processor's caches hold.
+ */
 void uffd_serve(struct uffd *uffd, uint64_t page)
 {
-	static const uint8_t zeros[CHOP_PAGE_SIZE];
 	const struct uffd_range *range;
-	uint32_t flags = PAGE_READ | PAGE_WRITE;
-	uint8_t *content;
+	bool moved;
 
 	pthread_mutex_lock(&uffd->lock);
 	range = uffd_find(uffd, page);
-	content = pagelog_room(&uffd->log);
-	if (range && range->kind == RANGE_MOVED) {
-		flags = range->flags;
-		if (content && memory_read(uffd->base.tracee, range->shadow + (page - range->start),
-					   content, CHOP_PAGE_SIZE))
+	moved = range && range->kind == RANGE_MOVED;
+	if (!moved || memory_read(uffd->base.tracee, range->shadow + (page - range->start),
+				  uffd->served, CHOP_PAGE_SIZE)) {
+		memset(uffd->served, 0, CHOP_PAGE_SIZE);
+		if (moved)
 			atomic_store(&uffd->failed, true);
-	} else if (!uffd->grown || page < uffd->grown) {
-		/* Below all we know: a stack that grows. */
-		uffd->grown = page;
 	}
 	/* The record comes before the wake-up: this may be the region's last page. */
-	if (content)
-		pagelog_add(&uffd->log, page, flags, true);
+	if (moved)
+		pagelog_note(&uffd->log, page, range->flags);
 	else
-		atomic_store(&uffd->failed, true);
-	install(uffd, page, content ? content : zeros);
+		record_grown(uffd, page);
+	install(uffd, page, uffd->served);
 	pthread_mutex_unlock(&uffd->lock);
 }
 

@@ -113,6 +113,10 @@ static void unwritten(struct uffd *uffd, const struct uffd_range *range, uint64_
 {
 	const uint8_t *before;
 
+	if (range->kind == RANGE_MOVED && range->away &&
+	    !memory_read(uffd->base.tracee, range->shadow + (page - range->start), content,
+			 CHOP_PAGE_SIZE))
+		return;
 	pthread_mutex_lock(&uffd->lock);
 	before = pagelog_before(&uffd->log, page);
 	if (!before && range->flags & PAGE_SHARED && range->kind != RANGE_COPIED)

@@ -110,8 +110,11 @@ static bool scan_descriptors(struct uffd *uffd)
 
 	while (dir && (entry = readdir(dir))) {
 		char target[64];
-		ssize_t length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
+		ssize_t length;
 
+		if (entry->d_name[0] == '.')
+			continue;
+		length = readlinkat(dirfd(dir), entry->d_name, target, sizeof(target) - 1);
 		if (length < 0)
 			continue;
 		target[length] = '\0';

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -83,6 +84,58 @@ int memory_read(const struct tracee *tracee, uint64_t address, void *data, size_
 int memory_write(const struct tracee *tracee, uint64_t address, const void *data, size_t size)
 {
 	return io_pwrite(tracee->memory, data, size, address);
+}
+
+#define PAGES_AT_ONCE 64
+
+typedef ssize_t transfer_fn(pid_t, const struct iovec *, unsigned long, const struct iovec *,
+			    unsigned long, unsigned long);
+
+/* As many whole pages, up to PAGES_AT_ONCE, as the kernel moves at once. */
+static size_t transfer(const struct tracee *tracee, transfer_fn *function, const uint64_t *pages,
+		       uint8_t *const *ours, size_t count)
+{
+	struct iovec here[PAGES_AT_ONCE], there[PAGES_AT_ONCE];
+	ssize_t done;
+
+	if (count > PAGES_AT_ONCE)
+		count = PAGES_AT_ONCE;
+	for (size_t i = 0; i < count; i++) {
+		here[i] = (struct iovec){ ours[i], CHOP_PAGE_SIZE };
+		there[i] = (struct iovec){ (void *)pages[i], CHOP_PAGE_SIZE };
+	}
+	done = function(tracee->pid, here, count, there, count, 0);
+	return done > 0 ? (size_t)done / CHOP_PAGE_SIZE : 0;
+}
+
+/* What those calls refuse (no permission to read, a first thread that has ended), one by one. */
+size_t memory_read_pages(const struct tracee *tracee, const uint64_t *pages, uint8_t *const *to,
+			 size_t count)
+{
+	size_t done = 0;
+
+	while (done < count) {
+		done += transfer(tracee, process_vm_readv, pages + done, to + done, count - done);
+		if (done < count && memory_read(tracee, pages[done], to[done], CHOP_PAGE_SIZE))
+			return done;
+		done += done < count;
+	}
+	return done;
+}
+
+size_t memory_write_pages(const struct tracee *tracee, const uint64_t *pages,
+			  const uint8_t *const *from, size_t count)
+{
+	size_t done = 0;
+
+	while (done < count) {
+		done += transfer(tracee, process_vm_writev, pages + done,
+				 (uint8_t *const *)from + done, count - done);
+		if (done < count && memory_write(tracee, pages[done], from[done], CHOP_PAGE_SIZE))
+			return done;
+		done += done < count;
+	}
+	return done;
 }
 
 size_t memory_read_code(const struct tracee *tracee, uint64_t address, uint8_t *code, size_t size)

@@ -13,6 +13,14 @@ void memory_close(struct tracee *tracee);
 /* All bytes, or -errno without a message (-EIO: not mapped, or missing under uffd). */
 int memory_read(const struct tracee *tracee, uint64_t address, void *data, size_t size);
 int memory_write(const struct tracee *tracee, uint64_t address, const void *data, size_t size);
+/*
+ * Whole pages from or to scattered addresses, in few system calls. How many were done before one
+ * that cannot be.
+ */
+size_t memory_read_pages(const struct tracee *tracee, const uint64_t *pages, uint8_t *const *to,
+			 size_t count);
+size_t memory_write_pages(const struct tracee *tracee, const uint64_t *pages,
+			  const uint8_t *const *from, size_t count);
 /* Read with our breakpoints taken out; as many bytes as are mapped, at most `size`. */
 size_t memory_read_code(const struct tracee *tracee, uint64_t address, uint8_t *code, size_t size);
 /* A string of at most `max` - 1 bytes; NULL when it cannot be read. Caller frees. */
