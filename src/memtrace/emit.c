@@ -195,17 +195,20 @@ void emit_link(uint8_t *displacement, const uint8_t *target)
 	memcpy(displacement, &distance, 4);
 }
 
-void emit_push_constant(struct emitter *e, uint64_t value)
+uint8_t *emit_push_constant(struct emitter *e, uint64_t value)
 {
-	byte(e, 0x68); /* push imm32, sign-extended */
-	word(e, (uint32_t)value);
-	if ((int64_t)value == (int32_t)value)
-		return;
-	byte(e, 0xc7); /* mov dword [rsp + 4], imm32 */
-	byte(e, 0x44);
-	byte(e, 0x24);
-	byte(e, 4);
-	word(e, (uint32_t)(value >> 32));
+	if ((int64_t)value == (int32_t)value) {
+		byte(e, 0x68); /* push imm32, sign-extended */
+		word(e, (uint32_t)value);
+		return NULL;
+	}
+	return emit_branch(e, 0xff, 0x35); /* push qword [rip + displacement] */
+}
+
+void emit_constant(struct emitter *e, uint8_t *displacement, uint64_t value)
+{
+	emit_link(displacement, e->at);
+	emit_bytes(e, &value, sizeof(value));
 }
 
 void emit_move(struct emitter *e, int to, int from)

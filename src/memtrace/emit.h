@@ -42,8 +42,12 @@ void emit_advance(struct emitter *e, unsigned int slots);
 /* A rel32 branch; returns where its displacement is. opcode2 0 for one-byte opcodes. */
 uint8_t *emit_branch(struct emitter *e, uint8_t opcode, uint8_t opcode2);
 void emit_link(uint8_t *displacement, const uint8_t *target);
-/* push of a 64-bit constant as one 8-byte store. */
-void emit_push_constant(struct emitter *e, uint64_t value);
+/*
+ * push of a 64-bit constant: one 8-byte store, as the return that loads it again would wait
+ * for two. NULL, or a displacement for emit_constant, which puts the value somewhere after it.
+ */
+uint8_t *emit_push_constant(struct emitter *e, uint64_t value);
+void emit_constant(struct emitter *e, uint8_t *displacement, uint64_t value);
 void emit_move(struct emitter *e, int to, int from);
 /* lea rsp, [rsp + count] */
 void emit_drop_stack(struct emitter *e, uint32_t count);

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "arch/arch.h"
@@ -225,10 +226,19 @@ static void block_signals(void)
 	sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
+static uint64_t now(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 static void run(struct region *region, struct engine *engine)
 {
 	const struct capture *c = region->capture;
 	uint8_t *xstate = entry_xstate(c);
+	uint64_t cpu;
 
 	if (!xstate) {
 		region_say(region, "the capture has no extended state");
@@ -237,7 +247,10 @@ static void run(struct region *region, struct engine *engine)
 	region->report->started = true;
 	region->engine = engine;
 	block_signals();
+	region->report->begin_ns = now(CLOCK_MONOTONIC);
+	cpu = now(CLOCK_PROCESS_CPUTIME_ID);
 	engine_run(engine, &c->entry.regs, xstate, c->entry.xstate_size, &region->report->stop);
+	region->report->cpu_ns = now(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	if (region->report->stop.result == ENGINE_END)
 		region_judge(region, engine);
 	else

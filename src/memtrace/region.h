@@ -17,6 +17,8 @@ struct region_report {
 	struct engine_stop stop;
 	enum chop_mem_verified verified;
 	bool started; /* the region's code ran */
+	uint64_t begin_ns; /* CLOCK_MONOTONIC when it began */
+	uint64_t cpu_ns;   /* CPU time it took, translated, until its end */
 	char text[REGION_TEXT];
 	/* of live programs (live.h) */
 	int live;	  /* enum live_state */

@@ -25,13 +25,20 @@ struct side {
 	struct mem_block block; /* the part of the block before it */
 };
 
+/* The return address of a call, which lies behind the block's code. */
+struct constant {
+	uint8_t *displacement;
+	uint64_t value;
+};
+
 struct work {
 	struct translator *t;
 	struct builder b;
 	uint64_t pc;		    /* next instruction */
 	uint64_t seen[BLOCK_INSNS]; /* targets followed, not to be followed again */
-	unsigned int nseen, nsides;
+	unsigned int nseen, nsides, nconstants;
 	struct side sides[BLOCK_SIDES];
+	struct constant constants[BLOCK_INSNS];
 };
 
 static bool has_wide_masks(void)
@@ -179,6 +186,20 @@ static void emit_sides(struct work *w)
 	}
 }
 
+static void push_constant(struct work *w, uint64_t value)
+{
+	uint8_t *displacement = emit_push_constant(&w->b.e, value);
+
+	if (displacement)
+		w->constants[w->nconstants++] = (struct constant){ displacement, value };
+}
+
+static void emit_constants(struct work *w)
+{
+	for (unsigned int i = 0; i < w->nconstants; i++)
+		emit_constant(&w->b.e, w->constants[i].displacement, w->constants[i].value);
+}
+
 static void copy_insn(struct work *w, const struct insn *insn)
 {
 	struct emitter *e = &w->b.e;
@@ -268,7 +289,7 @@ static void emit_indirect_end(struct work *w, const struct insn *insn)
 	} else {
 		load_target(w, insn);
 		if (insn->class == INSN_CALL_INDIRECT)
-			emit_push_constant(e, insn->next);
+			push_constant(w, insn->next);
 	}
 	emit_indirect(e);
 }
@@ -382,7 +403,7 @@ static bool translate_insn(struct work *w, const struct insn *insn)
 		emit_branch_end(w, insn);
 		return false;
 	case INSN_CALL:
-		emit_push_constant(&w->b.e, insn->next);
+		push_constant(w, insn->next);
 		builder_after(&w->b, insn);
 		/* fall through */
 	case INSN_JUMP:
@@ -461,7 +482,7 @@ static void begin(struct work *w, struct translator *t, struct code_cache *cache
 	w->t = t;
 	w->pc = w->seen[0] = pc;
 	w->nseen = 1;
-	w->nsides = 0;
+	w->nsides = w->nconstants = 0;
 	w->b.e = (struct emitter){ cache->at, t->state };
 	w->b.tables = t->tables;
 	w->b.wide_masks = t->wide_masks;
@@ -493,6 +514,7 @@ static uint8_t *new_block(struct translator *t, struct code_cache *cache, uint64
 		emit_block_number(&w.b.e, number, true);
 		translate(&w, ignore_end);
 		emit_sides(&w);
+		emit_constants(&w);
 	}
 	w.b.block.whole = w.b.block.nslots;
 	t->tables->blocks[number] = w.b.block;
