@@ -141,7 +141,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(kernels) / sizeof(*kernels); i++) {
 		if (argc < 2 || strcmp(kernels[i].name, argv[1]) != 0)
 			continue;
-		printf("%g\n", kernels[i].run(count, argc > 3 ? atol(argv[3]) : kernels[i].repeats));
+		printf("%g\n",
+		       kernels[i].run(count, argc > 3 ? atol(argv[3]) : kernels[i].repeats));
 		return 0;
 	}
 	return 2;

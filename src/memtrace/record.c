@@ -19,7 +19,7 @@
 #include "memtrace/describe.h"
 #include "memtrace/region.h"
 
-#define RING_CHUNK   (1UL << 20)
+#define RING_CHUNK   (1UL << 18)
 #define TABLE_INSNS  (8U << 20)
 #define TABLE_OPS    (8U << 20)
 #define TABLE_BLOCKS (2U << 20)

@@ -16,7 +16,7 @@
 struct region_report {
 	struct engine_stop stop;
 	enum chop_mem_verified verified;
-	bool started; /* the region's code ran */
+	bool started;	   /* the region's code ran */
 	uint64_t begin_ns; /* CLOCK_MONOTONIC when it began */
 	uint64_t cpu_ns;   /* CPU time it took, translated, until its end */
 	char text[REGION_TEXT];

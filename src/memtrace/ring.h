@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RING_CHUNKS 8
+#define RING_CHUNKS 4
 /* Larger than any block's words, so that no store of a block can pass it. */
 #define RING_GUARD 65536
 

@@ -18,11 +18,19 @@
 #define BLOCK_OPS   256
 /* Branches in a block, each leaving it to the side when taken. */
 #define BLOCK_SIDES 16
+/* A loop that fits is repeated so often in its block. */
+#define BLOCK_LAPS 8
 
 struct side {
 	uint8_t *branch; /* displacement of the conditional branch */
 	uint64_t target;
 	struct mem_block block; /* the part of the block before it */
+};
+
+/* What one round of a loop takes that begins and ends where the block does. */
+struct lap {
+	unsigned int count; /* rounds begun after the first */
+	unsigned int ninsns, nslots, nops, nsides;
 };
 
 /* The return address of a call, which lies behind the block's code. */
@@ -37,6 +45,7 @@ struct work {
 	uint64_t pc;		    /* next instruction */
 	uint64_t seen[BLOCK_INSNS]; /* targets followed, not to be followed again */
 	unsigned int nseen, nsides, nconstants;
+	struct lap lap;
 	struct side sides[BLOCK_SIDES];
 	struct constant constants[BLOCK_INSNS];
 };
@@ -328,9 +337,32 @@ static void emit_branch_end(struct work *w, const struct insn *insn)
 	link_or_exit(w, next, insn->next);
 }
 
+/*
+ * Back at the block's begin: whether another round of this loop goes into the block, whole.
+ * What does not change in the loop is then recorded once for several rounds.
+ */
+static bool begin_lap(struct work *w)
+{
+	const struct mem_block *block = &w->b.block;
+	struct lap *lap = &w->lap;
+
+	if (!lap->count)
+		*lap = (struct lap){ 0, block->ninsns, block->nslots, block->nops, w->nsides + 1 };
+	if (lap->count == BLOCK_LAPS || block->ninsns + lap->ninsns > BLOCK_INSNS ||
+	    block->nslots + lap->nslots > BLOCK_SLOTS || block->nops + lap->nops > BLOCK_OPS ||
+	    w->nsides + lap->nsides > BLOCK_SIDES)
+		return false;
+	lap->count++;
+	w->nseen = 1;
+	w->pc = w->seen[0];
+	return true;
+}
+
 /* Follow a direct branch within the block, once per target and within reach. */
 static bool follow(struct work *w, uint64_t target)
 {
+	if (target == w->seen[0] && !is_end(w->t, target))
+		return begin_lap(w);
 	if (w->nseen == BLOCK_INSNS || is_end(w->t, target) ||
 	    cache_near(&w->t->caches, target, BLOCK_ROOM) !=
 		    cache_near(&w->t->caches, w->seen[0], BLOCK_ROOM))
@@ -344,18 +376,24 @@ static bool follow(struct work *w, uint64_t target)
 	return true;
 }
 
-/* A forward branch is expected to fall through; taken, it leaves the block to the side. */
+/*
+ * A forward branch is expected to fall through, one that closes a loop to be taken.
+ * Otherwise it leaves the block to the side.
+ */
 static bool continue_after_branch(struct work *w, const struct insn *insn)
 {
 	struct side *side = &w->sides[w->nsides];
+	bool loops = insn->target == w->seen[0] && !is_end(w->t, insn->target);
 
-	if (insn->class != INSN_BRANCH || insn->target <= insn->ip || w->nsides == BLOCK_SIDES)
+	if (insn->class != INSN_BRANCH || w->nsides == BLOCK_SIDES ||
+	    (insn->target <= insn->ip && !loops) || (loops && !begin_lap(w)))
 		return false;
-	side->branch = emit_branch(&w->b.e, 0x0f, 0x80 | (insn->z.opcode & 15));
-	side->target = insn->target;
+	side->branch = emit_branch(&w->b.e, 0x0f, 0x80 | ((insn->z.opcode & 15) ^ loops));
+	side->target = loops ? insn->next : insn->target;
 	side->block = w->b.block;
 	w->nsides++;
-	w->pc = insn->next;
+	if (!loops)
+		w->pc = insn->next;
 	return true;
 }
 
@@ -483,6 +521,7 @@ static void begin(struct work *w, struct translator *t, struct code_cache *cache
 	w->pc = w->seen[0] = pc;
 	w->nseen = 1;
 	w->nsides = w->nconstants = 0;
+	w->lap = (struct lap){ 0 };
 	w->b.e = (struct emitter){ cache->at, t->state };
 	w->b.tables = t->tables;
 	w->b.wide_masks = t->wide_masks;
