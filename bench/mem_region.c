@@ -139,7 +139,7 @@ int main(int argc, char **argv)
 	if (memtrace_load_snippet(argv[1], &capture))
 		fail(err_message());
 	if (memtrace_collides(&capture))
-		return memtrace_start_over() ? 1 : 0;
+		return memtrace_start_over(&capture, NULL) ? 1 : 0;
 	snprintf(path, sizeof(path), "/dev/shm/chop-bench.%d.mem", getpid());
 	for (int i = 0; i < runs; i++) {
 		struct costs costs = { 0 };
