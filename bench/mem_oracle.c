@@ -344,7 +344,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	if (memtrace_collides(&capture))
-		return memtrace_start_over() ? 2 : 0;
+		return memtrace_start_over(&capture, NULL) ? 2 : 0;
 	path = xasprintf("%s/%s.mem", argv[1], argv[2]);
 	return step(&capture, path, strtoull(argv[3], NULL, 10));
 }
