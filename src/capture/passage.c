@@ -191,8 +191,11 @@ static int interrupted(struct passage *run)
 
 static int next_event(struct passage *run, struct event *event)
 {
-	/* A thread that the region started may not have reported yet. */
-	bool others = thread_count(run->tracee) > 1 || run->recorder.started_thread;
+	/*
+	 * A thread that the region started may not have reported yet; one that has reported its
+	 * end is still to be let go.
+	 */
+	bool others = run->tracee->threads.length > 1 || run->recorder.started_thread;
 
 	if (run->recorder.open && others && !passage_stops_soon(run))
 		return passage_let_others_run(run, event);

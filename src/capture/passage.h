@@ -30,6 +30,7 @@ struct passage {
 	uint64_t exit_pc;   /* where the owner was at its last call's exit */
 	uint64_t started;   /* ns */
 	int signal;	    /* to deliver when the program goes on */
+	int waited;	    /* us in calls, about, since other threads ran */
 	int failed;	    /* -errno, with a message, while another thread ran */
 	int stuck;	    /* signal the region waits for without making a call */
 	int watched;	    /* times that one was seen held, without a call between */
@@ -67,7 +68,7 @@ int passage_rewind_call(struct passage *run, struct thread *thread, const struct
 /* -- passage_others.c ----------------------------------------------------------------------- */
 
 /* Whether the owner, in a call, stops by itself within a moment: most calls return. */
-bool passage_stops_soon(const struct passage *run);
+bool passage_stops_soon(struct passage *run);
 /*
  * The owner waits for something that may come from another thread: let them run until it goes
  * on, with *event. What they change until then counts as written by the owner's call. 0 or

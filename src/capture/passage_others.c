@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/prctl.h>
 #include <linux/sched.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -15,17 +16,23 @@
 
 #include "base/err.h"
 #include "tracee/breakpoint.h"
+#include "tracee/inject.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
 
-/* They are held until the owner has waited this long. */
+/* They are held until the owner has waited this long in a call. */
+#define LOOK_US		       100
 #define WAIT_BEFORE_RELEASE_US 3000
+/* Or this long in many short ones: it may be polling. Then they run in one of them now and then. */
+#define SHORT_WAITS_US	     50000
+#define SHORT_WAITS_AGAIN_US 10000
 
-bool passage_stops_soon(const struct passage *run)
+bool passage_stops_soon(struct passage *run)
 {
-	const struct timespec pause = { .tv_nsec = 100000 };
+	const struct timespec pause = { .tv_nsec = LOOK_US * 1000 };
 
-	for (int i = 0; i < WAIT_BEFORE_RELEASE_US / 100; i++) {
+	for (int waited = 0; waited < WAIT_BEFORE_RELEASE_US && run->waited < SHORT_WAITS_US;
+	     waited += LOOK_US) {
 		siginfo_t info = { 0 };
 
 		if (waitid(P_PID, (id_t)run->owner->tid, &info,
@@ -33,7 +40,10 @@ bool passage_stops_soon(const struct passage *run)
 		    info.si_pid)
 			return true;
 		nanosleep(&pause, NULL);
+		run->waited += LOOK_US;
 	}
+	if (run->waited >= SHORT_WAITS_US)
+		run->waited = SHORT_WAITS_US - SHORT_WAITS_AGAIN_US;
 	return false;
 }
 
@@ -63,19 +73,40 @@ static int refuse_fork(struct passage *run, struct thread *thread, const struct 
 /* The call once more, on the program's own memory: its second entry, and its exit. */
 static int make_call(struct passage *run, struct thread *thread, const struct other_call *other)
 {
+	int error = recorder_release_for(&run->recorder, thread, other);
 	struct chop_regs regs;
 	struct arch_call call;
 
+	if (error)
+		return error;
 	if (passage_next_call(run, thread) || passage_next_call(run, thread) ||
 	    thread_get_regs(thread, &regs))
 		return 0; /* killed meanwhile */
 	arch_get_call(&regs, &call);
-	return passage_alive(recorder_settle_for(&run->recorder, other, call.result));
+	return recorder_settle_for(&run->recorder, other, call.result);
 }
 
-/* Alone, and with no handler in between. */
-static int change_memory(struct passage *run, struct thread *thread, const struct chop_regs *regs,
-			 const struct other_call *other)
+/* Only the thread itself can ask which word the kernel clears when it has ended. */
+static int before_exit(struct passage *run, struct thread *thread)
+{
+	struct backend *backend = run->region->backend;
+	struct arch_entry ask = {
+		.number = SYS_prctl,
+		.args = { PR_GET_TID_ADDRESS, inject_buffer(run->tracee) },
+	};
+	uint64_t address;
+	int error = inject_run(run->tracee, thread, &ask, 1);
+
+	if (!error && !ask.result && !memory_read(run->tracee, ask.args[1], &address, 8) && address)
+		backend->ops->make_present(backend, address);
+	if (!error)
+		passage_next_call(run, thread);
+	return error;
+}
+
+/* A call for which something is to be done first: alone, and with no handler in between. */
+static int prepare_call(struct passage *run, struct thread *thread, const struct chop_regs *regs,
+			const struct other_call *other)
 {
 	uint64_t mask;
 	int error = 0;
@@ -84,9 +115,11 @@ static int change_memory(struct passage *run, struct thread *thread, const struc
 	if (!thread_get_mask(thread, &mask) &&
 	    !thread_set_mask(thread, mask | SIGNALS_ASYNCHRONOUS)) {
 		if (!passage_rewind_call(run, thread, regs)) {
-			error = passage_alive(recorder_release_for(&run->recorder, thread, other));
+			error = inject_check(thread);
 			if (!error)
-				error = make_call(run, thread, other);
+				error = passage_alive(other->number == SYS_exit
+							      ? before_exit(run, thread)
+							      : make_call(run, thread, other));
 		}
 		thread_set_mask(thread, mask);
 	}
@@ -105,8 +138,8 @@ static int on_call(struct passage *run, struct thread *thread)
 		if (forks(run, &call))
 			return refuse_fork(run, thread, &regs);
 		recorder_changes_of(&run->recorder, &call, &other);
-		if (other.change_count)
-			return change_memory(run, thread, &regs, &other);
+		if (other.change_count || call.number == SYS_exit)
+			return prepare_call(run, thread, &regs, &other);
 	}
 	thread_resume(thread, RUN_CALLS, 0);
 	return 0;

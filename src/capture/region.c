@@ -383,6 +383,7 @@ int region_capture(struct region *region, struct thread *owner, struct capture *
 
 	threads_stop(run.tracee, owner);
 	threads_await_ends(run.tracee);
+	tracee_release_newborn(run.tracee); /* the region may wait for one of them */
 	if (!thread_get_regs(owner, &regs))
 		run.begin = arch_pc(&regs);
 	capture->backend = xstrdup(region->backend->ops->name);

@@ -308,11 +308,7 @@ static size_t find_queued(const struct tracee *tracee, pid_t tid)
 	return i;
 }
 
-/*
- * Children forked a moment ago, which the kernel stops for us, perhaps later than now: they
- * have our breakpoints in their memory, and would stay stopped for ever.
- */
-static void release_newborn(struct tracee *tracee)
+void tracee_release_newborn(struct tracee *tracee)
 {
 	for (size_t i = 0; i < tracee->newborn.length; i++) {
 		pid_t pid = (pid_t)tracee->newborn.items[i];
@@ -338,12 +334,12 @@ void tracee_detach(struct tracee *tracee)
 
 	/* Its last children outlive it. */
 	if (tracee->gone)
-		release_newborn(tracee);
+		tracee_release_newborn(tracee);
 	if (tracee->gone || !tracee->threads.length)
 		return;
 	tracee->held = 0;
 	threads_stop(tracee, NULL);
-	release_newborn(tracee);
+	tracee_release_newborn(tracee);
 	wait_adopt(tracee);
 	breakpoints_clear(tracee, BREAK_ALL);
 	finish_vforks(tracee);

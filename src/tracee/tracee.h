@@ -137,6 +137,11 @@ int tracee_attach(struct tracee *tracee, pid_t pid, const struct handover *hando
 		  struct thread **thread);
 /* At EVENT_EXEC: forget the old image, open the new one. The thread stays stopped. */
 int tracee_renew(struct tracee *tracee, struct thread *thread);
+/*
+ * Let go of children forked a moment ago, which the kernel stops for us, perhaps later than now:
+ * they have our breakpoints in their memory, and nobody else would ever let them run.
+ */
+void tracee_release_newborn(struct tracee *tracee);
 /* Put its memory right and let the program go, wherever it is. */
 void tracee_detach(struct tracee *tracee);
 /* End a program that has not executed an instruction yet. */
