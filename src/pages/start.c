@@ -8,11 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
-#include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -22,6 +20,7 @@
 #include "base/log.h"
 #include "pages/calls.h"
 #include "pages/image.h"
+#include "tracee/child.h"
 
 extern const uint8_t pager_catcher[], pager_catcher_end[];
 
@@ -44,29 +43,6 @@ static int write_preload(struct tracer *tracer)
 	return error ? err_sys(CHOP_USAGE, -error, "cannot write %s", tracer->preload) : 0;
 }
 
-static void run_child(char *const *argv, const char *preload, int go, int failed)
-{
-	int error;
-	char byte;
-
-	if (io_read(go, &byte, 1))
-		_exit(CHOP_NOT_FOUND);
-	personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
-	if (preload)
-		setenv("LD_PRELOAD", preload, 1);
-	execvp(argv[0], argv);
-	error = errno;
-	io_write(failed, &error, sizeof(error));
-	_exit(CHOP_NOT_FOUND);
-}
-
-static int cannot_run(const char *name, int error)
-{
-	if (error == ENOENT || error == ENOTDIR)
-		return err_sys(CHOP_NOT_FOUND, error, "cannot run %s", name);
-	return err_sys(CHOP_CANNOT_RUN, error, "cannot run %s", name);
-}
-
 /* From the seize to the exec event. -ECHILD when it ended instead. */
 static int await_exec(struct tracer *tracer, struct task *task)
 {
@@ -79,57 +55,36 @@ static int await_exec(struct tracer *tracer, struct task *task)
 	}
 }
 
-static int start(struct tracer *tracer, const char *name, pid_t pid, int go, int failed)
+static int start(struct tracer *tracer, struct child *child)
 {
-	struct process *process = process_add(&tracer->tasks, pid, NULL);
+	struct process *process = process_add(&tracer->tasks, child->pid, NULL);
 	struct task *task;
-	int error, why = 0;
+	int error = child_seize(child, TASK_OPTIONS);
 
-	if (ptrace(PTRACE_SEIZE, pid, 0, TASK_OPTIONS)) {
-		error = err_sys(CHOP_MISSING, errno,
-				"cannot trace (ptrace): a security policy forbids it (seccomp, a "
-				"container, kernel.yama.ptrace_scope=3)");
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+	if (error)
 		return error;
-	}
-	task = task_add(&tracer->tasks, pid, process);
-	journal_follow_ips(&tracer->journal, pid, pid);
-	io_write(go, "g", 1);
+	task = task_add(&tracer->tasks, child->pid, process);
+	journal_follow_ips(&tracer->journal, child->pid, child->pid);
+	child_go(child);
 	error = await_exec(tracer, task);
-	if (!error)
-		return image_begin(tracer, task);
-	if (io_read(failed, &why, sizeof(why)))
-		return err_set(CHOP_CANNOT_RUN, ECHILD, "cannot run %s: it ended at once", name);
-	return cannot_run(name, why);
+	return error ? child_failed(child) : image_begin(tracer, task);
 }
 
 int follow_spawn(struct tracer *tracer, char *const *argv)
 {
-	int go[2], failed[2];
+	struct spawn_options options = { .argv = argv, .lazy = true };
 	int error = write_preload(tracer);
-	pid_t pid;
+	struct child child;
 
+	options.preload = tracer->preload;
+	if (!error)
+		error = child_start(&child, &options);
 	if (error)
 		return error;
-	if (pipe2(go, O_CLOEXEC) || pipe2(failed, O_CLOEXEC))
-		return err_sys(CHOP_MISSING, errno, "cannot create a pipe");
-	pid = fork();
-	if (!pid) {
-		close(go[1]);
-		run_child(argv, tracer->preload, go[0], failed[1]);
-	}
-	close(go[0]);
-	close(failed[1]);
-	if (pid < 0) {
-		error = err_sys(CHOP_MISSING, errno, "cannot start a process");
-	} else {
-		tracer->first = pid;
-		tracer->child = true;
-		error = start(tracer, argv[0], pid, go[1], failed[0]);
-	}
-	close(go[1]);
-	close(failed[0]);
+	tracer->first = child.pid;
+	tracer->child = true;
+	error = start(tracer, &child);
+	child_close(&child);
 	return error;
 }
 

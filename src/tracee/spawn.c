@@ -3,9 +3,7 @@
 #include "tracee/tracee.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +13,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "tracee/breakpoint.h"
+#include "tracee/child.h"
 #include "tracee/hide.h"
 #include "tracee/inject.h"
 #include "tracee/interrupt.h"
@@ -23,49 +22,6 @@
 #include "tracee/threads.h"
 #include "tracee/trampoline.h"
 #include "tracee/wait.h"
-
-static void add_preload(const char *library)
-{
-	const char *others = getenv("LD_PRELOAD");
-	cleanup_free char *all =
-		xasprintf("%s%s%s", library, others && *others ? ":" : "", others ? others : "");
-
-	setenv("LD_PRELOAD", all, 1);
-}
-
-static void run_child(const struct spawn_options *options, int go, int failed)
-{
-	int error;
-	char byte;
-
-	if (io_read(go, &byte, 1))
-		_exit(CHOP_NOT_FOUND);
-	personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
-	if (!options->lazy)
-		setenv("LD_BIND_NOW", "1", 1);
-	if (options->preload)
-		add_preload(options->preload);
-	execvp(options->argv[0], options->argv);
-	error = errno;
-	io_write(failed, &error, sizeof(error));
-	_exit(CHOP_NOT_FOUND);
-}
-
-static int cannot_run(const char *name, int error)
-{
-	if (error == ENOENT || error == ENOTDIR)
-		return err_sys(CHOP_NOT_FOUND, error, "cannot run %s", name);
-	return err_sys(CHOP_CANNOT_RUN, error, "cannot run %s", name);
-}
-
-static int seize(pid_t pid)
-{
-	if (!ptrace(PTRACE_SEIZE, pid, 0, TRACE_OPTIONS))
-		return 0;
-	return err_sys(CHOP_MISSING, errno,
-		       "cannot trace (ptrace): a security policy forbids it (seccomp, a container, "
-		       "kernel.yama.ptrace_scope=3)");
-}
 
 /* Wait for the exec; -ECHILD when the child ended instead. */
 static int await_exec(struct tracee *tracee)
@@ -91,58 +47,38 @@ static int await_exec(struct tracee *tracee)
 	}
 }
 
-static int start(struct tracee *tracee, const char *name, int go, int failed)
+static int start(struct tracee *tracee, struct child *child)
 {
 	struct thread *thread = thread_add(tracee, tracee->pid);
-	int error = seize(tracee->pid), why = 0;
+	int error = child_seize(child, TRACE_OPTIONS);
 
 	if (error) {
-		kill(tracee->pid, SIGKILL);
-		waitpid(tracee->pid, NULL, 0);
 		tracee->gone = true;
 		return error;
 	}
 	thread->stopped = false;
-	error = io_write(go, "g", 1);
+	error = child_go(child);
 	if (!error)
 		error = await_exec(tracee);
-	if (error != -ECHILD)
-		return error;
-	if (io_read(failed, &why, sizeof(why)))
-		return err_set(CHOP_CANNOT_RUN, ECHILD, "cannot run %s: it ended at once", name);
-	return cannot_run(name, why);
+	return error == -ECHILD ? child_failed(child) : error;
 }
 
 int tracee_spawn(struct tracee *tracee, const struct spawn_options *options)
 {
-	int go[2], failed[2];
-	int error;
+	struct child child;
+	int error = child_start(&child, options);
 
 	*tracee = (struct tracee){
-		.memory = -1, .pagemap = -1, .child = true, .hide_wanted = options->hide
+		.pid = child.pid,
+		.memory = -1,
+		.pagemap = -1,
+		.child = true,
+		.gone = error != 0,
+		.hide_wanted = options->hide,
 	};
-	if (pipe2(go, O_CLOEXEC))
-		return err_sys(CHOP_MISSING, errno, "cannot create a pipe");
-	if (pipe2(failed, O_CLOEXEC)) {
-		error = errno;
-		close(go[0]);
-		close(go[1]);
-		return err_sys(CHOP_MISSING, error, "cannot create a pipe");
-	}
-	tracee->pid = fork();
-	if (!tracee->pid) {
-		close(go[1]);
-		run_child(options, go[0], failed[1]);
-	}
-	close(go[0]);
-	close(failed[1]);
-	if (tracee->pid < 0)
-		error = err_sys(CHOP_MISSING, errno, "cannot start a process");
-	else
-		error = start(tracee, options->argv[0], go[1], failed[0]);
-	tracee->gone |= tracee->pid < 0;
-	close(go[1]);
-	close(failed[0]);
+	if (!error)
+		error = start(tracee, &child);
+	child_close(&child);
 	return error;
 }
 
