@@ -25,7 +25,7 @@
 struct options {
 	const char *output, *capture, *sample;
 	uint64_t max_refs, timeout, jobs, level;
-	uint64_t line, window, top; /* of --analyse */
+	struct mem_report_options report; /* --analyse */
 	bool ifetch, count, live, analyse;
 };
 
@@ -39,12 +39,14 @@ static const struct opt table[] = {
 	OPT_FLAG(0, "analyse", struct options, analyse,
 		 "read a trace (FILE.mem) and print footprint, reuse distances,\n"
 		 "working set, strides, hottest instructions and objects"),
-	OPT_SIZE(0, "line", struct options, line, "SIZE", "with --analyse: bytes of a line (64)",
-		 .min = 1, .max = 4096),
-	OPT_SIZE(0, "window", struct options, window, "N",
+	OPT_SIZE(0, "line", struct options, report.line, "SIZE",
+		 "with --analyse: bytes of a line (64)", .min = 1, .max = 4096),
+	OPT_SIZE(0, "window", struct options, report.window, "N",
 		 "with --analyse: references of a window of the working set (1M)", .min = 1),
-	OPT_NUMBER(0, "top", struct options, top, "N",
+	OPT_NUMBER(0, "top", struct options, report.top, "N",
 		   "with --analyse: how many of the hottest (20)", .min = 1),
+	OPT_FLAG(0, "partial", struct options, report.partial,
+		 "with --analyse: also read traces that were cut off"),
 	OPT_FLAG(0, "count", struct options, count, "write nothing, only count"),
 	OPT_FLAG(0, "ifetch", struct options, ifetch,
 		 "readers see instruction fetches (default; they cost nothing)"),
@@ -339,9 +341,9 @@ static int trace_path(const struct options *options, const char *path)
 
 int cmd_mem(int argc, char **argv)
 {
-	struct options options = {
-		.jobs = 1, .ifetch = true, .line = 64, .window = 1 << 20, .top = 20
-	};
+	struct options options = { .jobs = 1,
+				   .ifetch = true,
+				   .report = { .line = 64, .window = 1 << 20, .top = 20 } };
 	struct strvec rest = { 0 };
 	int status;
 
@@ -355,7 +357,7 @@ int cmd_mem(int argc, char **argv)
 	else if (options.analyse && (options.live || rest.length != 1))
 		status = cmd_usage("--analyse reads one memory trace, of chop mem");
 	else if (options.analyse)
-		status = mem_report(rest.items[0], options.line, options.window, options.top);
+		status = mem_report(rest.items[0], &options.report);
 	else if (options.live && rest.length)
 		status = trace_program(&options, &rest);
 	else if (options.live)

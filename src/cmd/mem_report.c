@@ -14,7 +14,8 @@
 #include "memtrace/analyse.h"
 #include "memtrace/atlas.h"
 
-#define BATCH 4096
+#define BATCH	      4096
+#define STRIDES_SHOWN 8
 
 /* Accesses by name. */
 struct named {
@@ -100,10 +101,17 @@ static void print_working_set(const struct analysis *a)
 
 static void print_strides(const struct analysed_insn *insn)
 {
-	for (unsigned int i = 0; i < ANALYSE_STRIDES && insn->strides[i].count; i++)
-		printf(" %+" PRId64 ":%" PRIu64, insn->strides[i].stride, insn->strides[i].count);
-	if (insn->other)
-		printf(" other:%" PRIu64, insn->other);
+	uint64_t other = insn->other;
+
+	for (unsigned int i = 0; i < ANALYSE_STRIDES && insn->strides[i].count; i++) {
+		if (i < STRIDES_SHOWN)
+			printf(" %+" PRId64 ":%" PRIu64, insn->strides[i].stride,
+			       insn->strides[i].count);
+		else
+			other += insn->strides[i].count;
+	}
+	if (other)
+		printf(" other:%" PRIu64, other);
 	putchar('\n');
 }
 
@@ -165,25 +173,32 @@ static int read_all(struct chop_mem_reader *reader, struct analysis *a)
 	return got < 0 ? err_set(CHOP_USAGE, EINVAL, "%s", chop_mem_error(reader)) : 0;
 }
 
-int mem_report(const char *path, uint64_t line, uint64_t window, uint64_t top)
+static void warn(const struct chop_mem_info *info)
+{
+	if (info->sample_period)
+		log_warn("this trace is sampled: distances across the gaps are too small");
+	if (info->outcome != CHOP_MEM_COMPLETE)
+		log_warn("this trace ends before its region does: %s", info->text);
+}
+
+int mem_report(const char *path, const struct mem_report_options *options)
 {
 	struct chop_mem_reader *reader;
 	struct analysis a;
 	struct atlas *atlas;
 	int error = 0;
 
-	analysis_init(&a, line, window);
-	if (chop_mem_open(path, 0, &reader))
+	analysis_init(&a, options->line, options->window);
+	if (chop_mem_open(path, options->partial ? CHOP_MEM_PARTIAL : 0, &reader))
 		error = err_set(CHOP_USAGE, EINVAL, "%s", chop_mem_error(reader));
 	if (!error)
 		error = read_all(reader, &a);
 	if (!error) {
 		analysis_finish(&a);
 		atlas = atlas_open(chop_mem_info(reader)->description);
-		print(&a, atlas, top);
+		print(&a, atlas, options->top);
 		atlas_close(atlas);
-		if (chop_mem_info(reader)->sample_period)
-			log_warn("this trace is sampled: distances across the gaps are too small");
+		warn(chop_mem_info(reader));
 	}
 	analysis_release(&a);
 	chop_mem_close(reader);

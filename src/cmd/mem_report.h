@@ -3,12 +3,17 @@
 #ifndef CMD_MEM_REPORT_H
 #define CMD_MEM_REPORT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
-/*
- * Read a trace and print its analyses to stdout: line in bytes, window in references, the
- * `top` hottest. 0, or -errno with a message recorded.
- */
-int mem_report(const char *path, uint64_t line, uint64_t window, uint64_t top);
+struct mem_report_options {
+	uint64_t line;	 /* bytes of a line */
+	uint64_t window; /* references in a window of the working set */
+	uint64_t top;	 /* how many of the hottest */
+	bool partial;	 /* also traces that were cut off */
+};
+
+/* Read a trace and print its analyses to stdout. 0, or -errno with a message recorded. */
+int mem_report(const char *path, const struct mem_report_options *options);
 
 #endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memtrace/analyse.h"
 
+#include <stdlib.h>
+
 #include <chop/arch.h>
 
 void analysis_init(struct analysis *a, uint64_t line, uint64_t window)
@@ -123,8 +125,20 @@ static int compare_lines(const void *a, const void *b)
 	return by_count(x->accesses, y->accesses, x->address, y->address);
 }
 
+static int compare_strides(const void *a, const void *b)
+{
+	const struct analysed_stride *x = a, *y = b;
+
+	if (x->count != y->count)
+		return (x->count < y->count) - (x->count > y->count);
+	return (x->stride > y->stride) - (x->stride < y->stride);
+}
+
 void analysis_finish(struct analysis *a)
 {
+	for (size_t i = 0; i < a->insns.length; i++)
+		qsort(a->insns.items[i].strides, ANALYSE_STRIDES, sizeof(struct analysed_stride),
+		      compare_strides);
 	vec_sort(&a->insns, compare_insns);
 	vec_sort(&a->lines, compare_lines);
 }

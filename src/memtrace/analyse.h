@@ -16,14 +16,16 @@
 #include "base/vec.h"
 
 #define ANALYSE_BUCKETS 34 /* 0: first touch; b: distance up to 2^(b-1) lines */
-#define ANALYSE_STRIDES 8  /* different ones kept of an instruction, the first it shows */
+#define ANALYSE_STRIDES 32 /* different ones kept of an instruction, the first it shows */
+
+struct analysed_stride {
+	int64_t stride; /* bytes from one access of an instruction to its next */
+	uint64_t count;
+};
 
 struct analysed_insn {
 	uint64_t ip, reads, writes, last;
-	struct {
-		int64_t stride; /* bytes from one access of this instruction to its next */
-		uint64_t count;
-	} strides[ANALYSE_STRIDES];
+	struct analysed_stride strides[ANALYSE_STRIDES];
 	uint64_t other; /* strides not kept */
 };
 
@@ -50,7 +52,7 @@ void analysis_init(struct analysis *analysis, uint64_t line, uint64_t window);
 void analysis_release(struct analysis *analysis);
 /* One record; kinds other than reads, writes and fetches are left out. */
 void analysis_add(struct analysis *analysis, const struct chop_mem_record *record);
-/* Sort instructions and lines, those with most accesses first. */
+/* Sort instructions, the strides of each, and lines: those with most accesses first. */
 void analysis_finish(struct analysis *analysis);
 
 #endif

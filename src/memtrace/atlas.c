@@ -147,22 +147,66 @@ static void name_data(const struct image *image, struct atlas_place *place)
 	}
 }
 
+/*
+ * Memory of a module that no file is behind: .bss, in the anonymous mapping that follows its
+ * last one. What symbols it has are at the module's addresses.
+ */
+static struct module *module_before(struct atlas *atlas, const struct mapped *m, uint64_t address,
+				    uint64_t *module_address)
+{
+	uint64_t start = m->start;
+
+	while (m-- > atlas->mapped.items && m->end == start) {
+		struct module *module = module_of(atlas, m->path);
+		uint64_t at;
+
+		start = m->start;
+		if (m->path[0] != '/')
+			continue;
+		if (!module->good || !to_module(&module->image, m->offset, &at))
+			return NULL;
+		at += address - m->start;
+		for (size_t i = 0; i < module->image.segments.length; i++) {
+			const struct image_segment *s = &module->image.segments.items[i];
+
+			if (at >= s->address && at < s->address + s->memory_size) {
+				*module_address = at;
+				return module;
+			}
+		}
+		return NULL;
+	}
+	return NULL;
+}
+
+static void set_name(struct atlas_place *place, const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	place->path = path;
+	place->name = slash ? slash + 1 : path;
+}
+
 bool atlas_find(struct atlas *atlas, uint64_t address, struct atlas_place *place)
 {
 	const struct mapped *m = mapped_at(atlas, address);
 	struct module *module;
-	const char *slash;
 
 	memset(place, 0, sizeof(*place));
 	if (!m)
 		return false;
-	slash = strrchr(m->path, '/');
-	place->path = m->path;
-	place->name = slash ? slash + 1 : m->path;
-	module = module_of(atlas, m->path);
-	if (!module->good ||
-	    !to_module(&module->image, address - m->start + m->offset, &place->address))
-		return true;
+	set_name(place, m->path);
+	if (m->path[0] != '/') {
+		module = module_before(atlas, m, address, &place->address);
+		if (!module)
+			return true;
+		set_name(place, module->path);
+	} else {
+		module = module_of(atlas, m->path);
+		if (!module->good ||
+		    !to_module(&module->image, address - m->start + m->offset, &place->address))
+			return true;
+	}
 	place->module = true;
 	name_symbol(&module->image, place);
 	if (!place->symbol)

@@ -59,9 +59,22 @@ static void finish(json_t *root, struct buf *json)
 	json_decref(root);
 }
 
-static json_t *parse_mappings(const char *maps, size_t size)
+/* The heap is anonymous memory for the kernel, and may be one mapping with what lies before it. */
+static void add_mapping(json_t *list, const struct describe_maps *maps, uint64_t start,
+			uint64_t end, uint64_t offset, const char *path)
 {
-	cleanup_free char *copy = xstrndup(maps, size);
+	bool heap = !*path && start < maps->heap_end && end > maps->heap;
+
+	if (heap && start < maps->heap) {
+		json_array_append_new(list, mapping(start, maps->heap, offset, path));
+		start = maps->heap;
+	}
+	json_array_append_new(list, mapping(start, end, offset, heap ? "[heap]" : path));
+}
+
+static json_t *parse_mappings(const struct describe_maps *maps)
+{
+	cleanup_free char *copy = xstrndup(maps->text, maps->size);
 	json_t *list = json_array();
 	char *save, *line;
 
@@ -71,13 +84,12 @@ static json_t *parse_mappings(const char *maps, size_t size)
 
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %*s %*s %n", &start, &end,
 			   &offset, &name) == 3)
-			json_array_append_new(list,
-					      mapping(start, end, offset, name ? line + name : ""));
+			add_mapping(list, maps, start, end, offset, name ? line + name : "");
 	}
 	return list;
 }
 
-void describe_program(const char *path, char *const *argv, const char *maps, size_t size,
+void describe_program(const char *path, char *const *argv, const struct describe_maps *maps,
 		      struct buf *json)
 {
 	json_t *root = json_object(), *arguments = json_array();
@@ -88,7 +100,7 @@ void describe_program(const char *path, char *const *argv, const char *maps, siz
 	json_object_set_new(root, "program", text(path));
 	json_object_set_new(root, "arguments", arguments);
 	json_object_set_new(root, "live", json_true());
-	json_object_set_new(root, "mappings", parse_mappings(maps, size));
+	json_object_set_new(root, "mappings", parse_mappings(maps));
 	finish(root, json);
 }
 

@@ -12,9 +12,14 @@
  * addresses are strings in hex.
  */
 void describe_capture(const struct capture *capture, struct buf *json);
-/* A live program: {"chop", "program", "arguments": [...], "live": true, "mappings"}; maps is
- * the text of /proc/PID/maps, `size` bytes. */
-void describe_program(const char *path, char *const *argv, const char *maps, size_t size,
+/* What a live program had mapped in the end. */
+struct describe_maps {
+	const char *text; /* of /proc/PID/maps */
+	size_t size;	  /* bytes */
+	uint64_t heap, heap_end;
+};
+/* A live program: {"chop", "program", "arguments": [...], "live": true, "mappings"}. */
+void describe_program(const char *path, char *const *argv, const struct describe_maps *maps,
 		      struct buf *json);
 
 #endif

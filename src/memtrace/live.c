@@ -100,6 +100,8 @@ static void note_mappings(struct live *live)
 	ssize_t got = 1;
 
 	report->maps_size = 0;
+	report->heap = live->brk_start;
+	report->heap_end = live->brk;
 	while (fd >= 0 && got > 0) {
 		got = read(fd, report->maps + report->maps_size,
 			   sizeof(report->maps) - report->maps_size);

@@ -79,6 +79,7 @@ static int cannot_load(struct recording *r)
 static int trace(struct recording *r, void (*started)(void))
 {
 	cleanup_buf struct buf description = { 0 };
+	struct describe_maps maps;
 	int error = recording_start(r);
 
 	if (error) {
@@ -99,8 +100,9 @@ static int trace(struct recording *r, void (*started)(void))
 	}
 	conclude(r);
 	progress_clear();
-	describe_program(r->program->path, r->program->argv, r->report->maps, r->report->maps_size,
-			 &description);
+	maps = (struct describe_maps){ r->report->maps, r->report->maps_size, r->report->heap,
+				       r->report->heap_end };
+	describe_program(r->program->path, r->program->argv, &maps, &description);
 	mem_writer_describe(r->writer, buf_text(&description));
 	r->result->description = buf_detach(&description);
 	error = recording_finish(r);
@@ -120,7 +122,8 @@ int memtrace_live(const struct memtrace_program *program, const struct memtrace_
 	int error = recording_allocate(&r);
 
 	memset(result, 0, sizeof(*result));
-	describe_program(program->path, program->argv, "", 0, &description);
+	describe_program(program->path, program->argv, &(struct describe_maps){ .text = "" },
+			 &description);
 	if (!error)
 		error = recording_create_writer(&r, buf_text(&description));
 	if (!error) {

@@ -21,9 +21,10 @@ struct region_report {
 	uint64_t cpu_ns;   /* CPU time it took, translated, until its end */
 	char text[REGION_TEXT];
 	/* of live programs (live.h) */
-	int live;	  /* enum live_state */
-	int status;	  /* enum chop_status, when it could not be loaded */
-	size_t maps_size; /* bytes of /proc/PID/maps at the end */
+	int live;		 /* enum live_state */
+	int status;		 /* enum chop_status, when it could not be loaded */
+	size_t maps_size;	 /* bytes of /proc/PID/maps at the end */
+	uint64_t heap, heap_end; /* brk: anonymous memory, as the kernel sees it */
 	char maps[REGION_MAPS_SIZE];
 };
 

@@ -40,8 +40,14 @@ for row in rows[1:]:
         stack.append(l)
         b = 0 if not d else 1 + (d - 1).bit_length()
         buckets[b] = buckets.get(b, 0) + 1
-    insn = insns.setdefault(ip, [0, 0])
+    insn = insns.setdefault(ip, [0, 0, None, {}])
     insn[kind == "write"] += 1
+    if insn[2] is not None:
+        stride = address - insn[2]
+        stride = (stride + 2**63) % 2**64 - 2**63
+        if stride in insn[3] or len(insn[3]) < 32:
+            insn[3][stride] = insn[3].get(stride, 0) + 1
+    insn[2] = address
 print(f"{kinds['fetch']} instructions, {kinds['read']} reads, {kinds['write']} writes, {size_sum} bytes")
 print(f"footprint: {len(lines)} lines of {line} bytes, {len(pages)} pages, {len(insns)} instructions with accesses")
 print("first", buckets.get(0, 0))
@@ -49,8 +55,11 @@ for b in range(1, max(buckets) + 1):
     print(1 << b - 1, buckets.get(b, 0))
 for i, s in enumerate(sets):
     print(i, len(s))
-for ip, (r, w) in sorted(insns.items(), key=lambda x: (-sum(x[1]), x[0]))[:top]:
-    print(r + w, r, w, hex(ip))
+for ip, (r, w, _, strides) in sorted(insns.items(), key=lambda x: (-sum(x[1][:2]), x[0]))[:top]:
+    shown = sorted(strides.items(), key=lambda x: (-x[1], x[0]))[:8]
+    other = r + w - 1 - sum(count for _, count in shown)
+    print(r + w, r, w, hex(ip), *(f"{stride:+d}:{count}" for stride, count in shown),
+          *([f"other:{other}"] if other else []))
 PY
 	awk '/^[0-9]+ instructions|^footprint/ { print; next }
 		/^reuse|^working/ { part = 1; next }
@@ -58,7 +67,8 @@ PY
 		/^hottest/ { part = 3; next }
 		part == 1 && NF == 2 { print $1, $2 }
 		part == 2 && NF { match($0, /bbv_plain 0x[0-9a-f]+/)
-			print $1, $2, $3, substr($0, RSTART + 10, RLENGTH - 10) }' got >seen
+			print $1, $2, $3, substr($0, RSTART + 10, RLENGTH - 10) substr($0, RSTART + RLENGTH + 1) }
+		' got >seen
 	diff want seen >differences || fail "lines of $line: $(head -n 10 differences)"
 done
 
@@ -68,6 +78,26 @@ grep -Eq '^ +[0-9]+ [0-9]+ [0-9]+  fibonacci\+0x?[0-9a-f]* \(bbv_plain 0x[0-9a-f
 grep -q '^ *[0-9]*  \[stack\]$' got || fail "no stack: $(cat got)"
 grep -q '^ *[0-9]*  _start (bbv_plain)$' got || fail "no function: $(cat got)"
 
+# Objects: what lies in .bss, where no file is; the heap.
+"$CHOP" mem --live -q -o sum.mem -- "$PROG/mem_cases" sum >/dev/null
+expect_status 0 chop convert -q sum.mem --to csv --no-ifetch -o sum.csv
+expect_status 0 chop mem --analyse --top 1000 sum.mem
+read -r start size < <(nm -S "$PROG/mem_cases" | awk '$4 == "table" { print $1, $2 }')
+touches=$(python3 - "$start" "$size" <<'PY'
+import csv, sys
+start, size = (int(x, 16) for x in sys.argv[1:])
+first, touches = {}, 0
+for row in csv.DictReader(open("sum.csv")):
+    address, length = int(row["address"], 16), int(row["size"])
+    for line in range(address // 64, (address + length - 1) // 64 + 1):
+        begin = first.setdefault(line, max(address, line * 64))
+        touches += 0 <= begin - 0x555555554000 - start < size
+print(touches)
+PY
+)
+expect_match "^ *$touches  table \\(mem_cases\\)\$"
+expect_match '^ *[0-9]+  \[heap\]$'
+
 expect_status 2 chop mem --analyse
 expect_one_error 'reads one memory trace'
 expect_status 2 chop mem --analyse /etc/passwd
@@ -75,4 +105,12 @@ expect_one_error 'not a memory trace'
 head -c 3000 t.mem >cut.mem
 expect_status 2 chop mem --analyse cut.mem
 expect_one_error 'cut off'
+# What there is of it, when asked for; and a trace that says it is not whole.
+size=$(stat -c %s t.mem)
+head -c $((size - 5)) t.mem >cut.mem
+expect_status 0 chop mem --analyse --partial cut.mem
+expect_error_match 'warning: this trace ends before its region does'
+"$CHOP" mem --live -q --max-refs 1000 -o limited.mem -- "$PROG/bbv_plain" >/dev/null
+expect_status 0 chop mem --analyse limited.mem
+expect_error_match 'warning: this trace ends before its region does: as many references'
 exit 0
