@@ -102,6 +102,21 @@ static long arm_new(struct pager *pager, const struct pager_command *vma, struct
 	return error;
 }
 
+/* Memory shared with others: what is in the page table is taken out of it. */
+static long arm_shared(struct pager *pager, const struct pager_command *vma, struct range *range)
+{
+	long error = pager->setup.minor ? uffd_register_shared(pager, vma->start, vma->end)
+					: -EOPNOTSUPP;
+
+	if (error)
+		return error;
+	error = sys(__NR_madvise, vma->start, vma->end - vma->start, MADV_DONTNEED);
+	if (error)
+		uffd_unregister(pager, vma->start, vma->end);
+	range->flags |= RANGE_SHARED;
+	return error;
+}
+
 static long arm_piece(struct pager *pager, const struct pager_command *vma)
 {
 	struct range range = {
@@ -117,7 +132,9 @@ static long arm_piece(struct pager *pager, const struct pager_command *vma)
 		return 0;
 	if (pager->range_count + 4 > pager->setup.ranges)
 		return -ENOSPC;
-	if (vma->flags & PAGER_FILE)
+	if (vma->flags & PAGER_SHARED_MEMORY)
+		error = arm_shared(pager, vma, &range);
+	else if (vma->flags & PAGER_FILE)
 		error = arm_file(pager, vma, &range);
 	else if (vma->flags & PAGER_CONTENT)
 		error = arm_contents(pager, vma, &range);
@@ -205,7 +222,8 @@ static long move_copies(struct pager *pager, const struct range *range, uint64_t
 			error = sys_transfer(origin_of(range->start), size, origin_of(to));
 	}
 	if (error >= 0)
-		error = uffd_register(pager, to, to + size);
+		error = range->flags & RANGE_SHARED ? uffd_register_shared(pager, to, to + size)
+						    : uffd_register(pager, to, to + size);
 	return error < 0 ? error : 0;
 }
 

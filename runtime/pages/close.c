@@ -4,22 +4,31 @@
 
 #include "machine.h"
 
-/*
- * A page shared with a forked child cannot be moved until it is this process' own. Touch
- * it - unless a thread is in a call that may take it away at this moment.
- */
-static bool touch_home(struct pager *pager, uint64_t page)
+bool home_hold(struct pager *pager)
 {
 	struct pager_shared *shared = pager->shared;
-	bool safe;
 
 	while (__atomic_exchange_n(&shared->lock, 1, __ATOMIC_ACQUIRE))
 		machine_relax();
-	safe = !shared->unstable && !abandoned(pager);
-	if (safe)
-		machine_touch(page);
-	__atomic_store_n(&shared->lock, 0, __ATOMIC_RELEASE);
-	return safe;
+	if (!shared->unstable && !abandoned(pager))
+		return true;
+	home_release(pager);
+	return false;
+}
+
+void home_release(struct pager *pager)
+{
+	__atomic_store_n(&pager->shared->lock, 0, __ATOMIC_RELEASE);
+}
+
+/* A page shared with a forked child cannot be moved until it is this process' own. */
+static bool touch_home(struct pager *pager, uint64_t page)
+{
+	if (!home_hold(pager))
+		return false;
+	machine_touch(page);
+	home_release(pager);
+	return true;
 }
 
 /* Into the shadow; false when it must stay at home (pinned for I/O, being changed). */
@@ -79,7 +88,7 @@ bool close_slot(struct pager *pager, struct slot *slot, enum slot_list next)
 		return true;
 	}
 	note_late_write(pager, slot);
-	if (writable(range) ? !move_out(pager, slot->page)
+	if (moves(range) ? !move_out(pager, slot->page)
 			    : sys(__NR_madvise, slot->page, PAGE, MADV_DONTNEED) < 0) {
 		slot->clean = 0;
 		return false;

@@ -67,9 +67,26 @@ static long open_writable(struct pager *pager, const struct range *range, uint64
 	}
 }
 
+/* In the page cache, or a hole of the file: then it becomes one page for all who map it. */
+static long open_shared(struct pager *pager, uint64_t page, uint64_t mode)
+{
+	for (int tries = 0;; tries++) {
+		long error = uffd_continue(pager, page, mode);
+
+		if (error != -EFAULT)
+			return error;
+		error = uffd_zero(pager, page, mode);
+		/* Somebody else was first: it is in the page cache now. */
+		if (error != -EEXIST || tries == 8)
+			return error ? error : OPENED_NEW;
+	}
+}
+
 static long open_page(struct pager *pager, const struct range *range, uint64_t page, bool write,
 		      uint64_t mode)
 {
+	if (range->flags & RANGE_SHARED)
+		return accessible(range) ? open_shared(pager, page, mode) : -EINVAL;
 	if (writable(range))
 		return open_writable(pager, range, page, write, mode);
 	if (accessible(range))
@@ -161,6 +178,22 @@ static long serve_watched(struct pager *pager, const struct range *range,
 	return opened;
 }
 
+/*
+ * A write to a page that is there: it was closed at that moment (copy.c), or slices are
+ * watched on a kernel that does not note writes by itself (before Linux 6.7).
+ */
+static void serve_protected(struct pager *pager, uint64_t page)
+{
+	struct slot *slot = window_find(pager, page);
+
+	if (slot && slot->clean)
+		record_late_write(pager, slot);
+	if (slot)
+		slot->clean = 0;
+	if (uffd_unprotect(pager, page))
+		wake(pager, page);
+}
+
 void fault_serve(struct pager *pager, const struct uffd_message *message)
 {
 	uint64_t page = message->address & -PAGE, clock = machine_clock();
@@ -169,6 +202,10 @@ void fault_serve(struct pager *pager, const struct uffd_message *message)
 	long error;
 
 	pager->shared->faults++;
+	if (message->flags & UFFD_FLAG_WP) {
+		serve_protected(pager, page);
+		return;
+	}
 	if (!range)
 		range = range_grow(pager, page);
 	if (!range) {

@@ -46,6 +46,8 @@ static void lay_out(struct pager *pager)
 	at += PAGE;
 	pager->scratch = at;
 	at += 2 * PAGE;
+	pager->bounce = at;
+	at += PAGE;
 	pager->slots = (struct slot *)at;
 	at += (pager->setup.slots * sizeof(struct slot) + PAGE - 1) & -PAGE;
 	pager->buckets = (uint32_t *)at;
@@ -118,13 +120,30 @@ static long new_uffd(void)
  * registration away from whatever the moved mapping merges with. Whoever calls mremap waits
  * until we have read of it - so we must never mremap registered memory ourselves.
  */
+static uint64_t features_wanted(struct pager *pager, uint64_t offered)
+{
+	uint64_t wanted = UFFD_THREAD_ID | UFFD_TELL_REMAP;
+
+	if (!(offered & UFFD_MOVE))
+		pager->setup.copies = 1;
+	pager->setup.minor = (offered & UFFD_MINOR_SHMEM) != 0;
+	if (pager->setup.copies || pager->setup.slices)
+		wanted |= UFFD_FAULT_WP;
+	if (pager->setup.slices)
+		wanted |= offered & (UFFD_WP_ASYNC | UFFD_UNPOPULATED);
+	return wanted | (offered & (UFFD_EXACT | UFFD_MINOR_SHMEM));
+}
+
+/* What a kernel offers it tells once for each descriptor. */
 static void open_uffd(struct pager *pager)
 {
-	struct uffd_api api = { .api = UFFD_API_VERSION,
-				.features = UFFD_THREAD_ID | UFFD_EXACT | UFFD_TELL_REMAP };
+	struct uffd_api api = { .api = UFFD_API_VERSION };
+	long asked = must(pager, new_uffd(), 1);
 
-	if (pager->setup.slices)
-		api.features |= UFFD_FAULT_WP | UFFD_WP_ASYNC | UFFD_UNPOPULATED;
+	must(pager, sys(__NR_ioctl, (uint64_t)asked, UFFDIO_API, (uint64_t)&api), 2);
+	sys(__NR_close, (uint64_t)asked, 0, 0);
+	api = (struct uffd_api){ .api = UFFD_API_VERSION,
+				 .features = features_wanted(pager, api.features) };
 	pager->setup.uffd = (int32_t)must(pager, new_uffd(), 1);
 	must(pager, sys(__NR_ioctl, (uint64_t)pager->setup.uffd, UFFDIO_API, (uint64_t)&api), 2);
 }
@@ -153,7 +172,7 @@ static void register_all(struct pager *pager)
 		uint64_t start = range->start, last;
 		uint32_t before = range->flags & RANGE_FROZEN ? range->frozen : range->protection;
 
-		must(pager, uffd_register(pager, start, range->end), 20);
+		must(pager, uffd_register_kind(pager, range), 20);
 		if (!(range->flags & RANGE_SHADOW) || !(before & PROT_WRITE))
 			continue;
 		last = shadow_of(start) + (range->end - start);
@@ -182,6 +201,12 @@ static void start(struct pager *pager)
 	take_signal(pager);
 	open_shared(pager);
 	pager->pagemap = (int)sys(__NR_open, (uint64_t) "/proc/self/pagemap", O_CLOEXEC_, 0);
+	if (pager->setup.copies) {
+		must(pager, pager->pagemap, 13);
+		pager->memory = (int)must(
+			pager, sys(__NR_open, (uint64_t) "/proc/self/mem", O_CLOEXEC_, 0), 14);
+	}
+	pager->restoring = false;
 	pager->leaving = false;
 	for (int i = 0; i < RUNS; i++)
 		pager->runs[i] = (struct run){ 0 };

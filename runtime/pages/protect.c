@@ -76,6 +76,8 @@ static void unpark(struct pager *pager, struct slot *slot)
 static long change(struct pager *pager, struct range *range, uint32_t before)
 {
 	window_each(pager, range->start, range->end, unpark);
+	if (range->flags & RANGE_SHARED)
+		return 0;
 	if (writable(range))
 		return to_writable(pager, range);
 	return before & PROT_WRITE ? to_readable(pager, range) : 0;

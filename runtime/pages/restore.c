@@ -187,7 +187,9 @@ long restore_range(struct pager *pager, uint64_t start, uint64_t end)
 		struct range range = pager->ranges[index];
 		uint32_t last = range.flags & RANGE_FROZEN ? range.frozen : range.protection;
 
-		if (range.flags & RANGE_ORIGIN)
+		if (range.flags & RANGE_SHARED)
+			uffd_unregister(pager, range.start, range.end);
+		else if (range.flags & RANGE_ORIGIN)
 			restore_file(pager, &range, last & PROT_WRITE);
 		else
 			restore_anonymous(pager, &range, last & PROT_WRITE);
@@ -208,11 +210,15 @@ long restore_page(struct pager *pager, uint64_t page)
 		return error;
 	index = range_index(pager, page);
 	range = pager->ranges[index];
-	if (!(range.flags & RANGE_ORIGIN))
-		uffd_unregister(pager, shadow_of(page), shadow_of(page) + PAGE);
-	/* Beyond a file's end the origin goes home: touching it is the program's error. */
-	error = sys_remap(range.flags & RANGE_ORIGIN ? origin_of(page) : shadow_of(page), PAGE, 0,
-			  page);
+	if (range.flags & RANGE_SHARED) {
+		error = uffd_unregister(pager, page, page + PAGE);
+	} else {
+		if (!(range.flags & RANGE_ORIGIN))
+			uffd_unregister(pager, shadow_of(page), shadow_of(page) + PAGE);
+		/* Beyond a file's end the origin goes home: touching it is the program's error. */
+		error = sys_remap(range.flags & RANGE_ORIGIN ? origin_of(page) : shadow_of(page),
+				  PAGE, 0, page);
+	}
 	if (error < 0)
 		return error;
 	range_delete(pager, index);
@@ -223,6 +229,7 @@ long restore_page(struct pager *pager, uint64_t page)
 
 void restore_all(struct pager *pager)
 {
+	pager->restoring = true;
 	while (pager->range_count)
 		restore_range(pager, pager->ranges[0].start, pager->ranges[0].end);
 	pager->deferred_count = 0;

@@ -40,14 +40,36 @@ static long uffd_ioctl(struct pager *pager, uint64_t request, void *argument)
 	return sys(__NR_ioctl, (uint64_t)(int64_t)pager->setup.uffd, request, (uint64_t)argument);
 }
 
+static long register_mode(struct pager *pager, uint64_t start, uint64_t end, uint64_t mode)
+{
+	struct uffd_register argument = { { start, end - start }, mode, 0 };
+	long error;
+
+	if (pager->setup.slices || pager->setup.copies)
+		argument.mode |= UFFD_MODE_WP;
+	error = uffd_ioctl(pager, UFFDIO_REGISTER, &argument);
+	/* Memory of huge pages can be registered, but is not served in small ones. */
+	if (!error && !(argument.ioctls >> 4 & 1 /* ZEROPAGE */)) {
+		uffd_unregister(pager, start, end);
+		return -EINVAL;
+	}
+	return error;
+}
+
 long uffd_register(struct pager *pager, uint64_t start, uint64_t end)
 {
-	struct uffd_register argument = {
-		.range = { start, end - start },
-		.mode = UFFD_MODE_MISSING | (pager->setup.slices ? UFFD_MODE_WP : 0),
-	};
+	return register_mode(pager, start, end, UFFD_MODE_MISSING);
+}
 
-	return uffd_ioctl(pager, UFFDIO_REGISTER, &argument);
+long uffd_register_shared(struct pager *pager, uint64_t start, uint64_t end)
+{
+	return register_mode(pager, start, end, UFFD_MODE_MISSING | UFFD_MODE_MINOR);
+}
+
+long uffd_register_kind(struct pager *pager, const struct range *range)
+{
+	return range->flags & RANGE_SHARED ? uffd_register_shared(pager, range->start, range->end)
+					   : uffd_register(pager, range->start, range->end);
 }
 
 long uffd_unregister(struct pager *pager, uint64_t start, uint64_t end)
@@ -61,6 +83,8 @@ long uffd_move(struct pager *pager, uint64_t to, uint64_t from, uint64_t mode)
 {
 	struct uffd_copy argument = { .to = to, .from = from, .length = PAGE, .mode = mode };
 
+	if (pager->setup.copies)
+		return copy_move(pager, to, from, mode);
 	return uffd_ioctl(pager, UFFDIO_MOVE, &argument);
 }
 
@@ -69,8 +93,11 @@ long uffd_move_many(struct pager *pager, uint64_t to, uint64_t from, uint64_t si
 	struct uffd_copy argument = {
 		.to = to, .from = from, .length = size, .mode = UFFD_DONTWAKE | UFFD_MOVE_HOLES
 	};
-	long error = uffd_ioctl(pager, UFFDIO_MOVE, &argument);
+	long error;
 
+	if (pager->setup.copies)
+		return copy_move_many(pager, to, from, size, moved);
+	error = uffd_ioctl(pager, UFFDIO_MOVE, &argument);
 	*moved = argument.done;
 	return error;
 }
@@ -89,6 +116,13 @@ long uffd_zero(struct pager *pager, uint64_t page, uint64_t mode)
 	return uffd_ioctl(pager, UFFDIO_ZEROPAGE, &argument);
 }
 
+long uffd_continue(struct pager *pager, uint64_t page, uint64_t mode)
+{
+	struct uffd_zeropage argument = { .range = { page, PAGE }, .mode = mode };
+
+	return uffd_ioctl(pager, UFFDIO_CONTINUE, &argument);
+}
+
 long uffd_wake(struct pager *pager, uint64_t start, uint64_t end)
 {
 	struct uffd_range argument = { start, end - start };
@@ -96,11 +130,21 @@ long uffd_wake(struct pager *pager, uint64_t start, uint64_t end)
 	return uffd_ioctl(pager, UFFDIO_WAKE, &argument);
 }
 
-long uffd_protect(struct pager *pager, uint64_t page)
+static long set_protection(struct pager *pager, uint64_t page, uint64_t mode)
 {
-	struct uffd_protect argument = { .range = { page, PAGE }, .mode = UFFD_PROTECT };
+	struct uffd_protect argument = { .range = { page, PAGE }, .mode = mode };
 
 	return uffd_ioctl(pager, UFFDIO_WRITEPROTECT, &argument);
+}
+
+long uffd_protect(struct pager *pager, uint64_t page)
+{
+	return set_protection(pager, page, UFFD_PROTECT);
+}
+
+long uffd_unprotect(struct pager *pager, uint64_t page)
+{
+	return set_protection(pager, page, 0);
 }
 
 void copy_page(void *to, const void *from)

@@ -55,6 +55,7 @@ enum range_flag {
 	RANGE_ORIGIN = 1 << 1, /* private mapping of a file: the file's mapping is at its origin */
 	RANGE_GROWS = 1 << 2,
 	RANGE_FROZEN = 1 << 3, /* inaccessible for now; everything is as `frozen` left it */
+	RANGE_SHARED = 1 << 4, /* memory of a tmpfs: closed pages are in the page cache only */
 };
 
 /*
@@ -63,6 +64,7 @@ enum range_flag {
  *		neither comes from the origin, or is new.
  * readable	home gets a copy and is emptied again. Every page's content can be read in the
  *		shadow (not registered, complete) or else in the origin, or else is zero.
+ * shared memory has no copies: closing a page takes it out of the page table.
  * none		nobody can touch it: what is at home stays there (LIST_PARKED), the rest is
  *		as the last other protection, `frozen`, wants it.
  */
@@ -95,12 +97,15 @@ struct pager {
 	struct range *ranges;
 	uint64_t range_count;
 	uint8_t *zeros;	  /* a page of them */
-	uint8_t *scratch; /* a page */
+	uint8_t *scratch; /* two pages, registered */
+	uint8_t *bounce;  /* a page */
 	uint32_t unused;  /* slots from here on were never used */
 	uint32_t first_free;
 	struct list lists[LISTS];
 	uint32_t pinned;
 	int pipe_in, pagemap;
+	int memory;	  /* /proc/self/mem; only where pages are copied */
+	bool restoring;	  /* everything goes home, perhaps while the program runs on */
 	uint32_t signals;     /* how many came; the handler counts */
 	bool leaving;	      /* chop is gone, or said so */
 	uint32_t done;	      /* last batch of commands */
@@ -135,6 +140,10 @@ long sys_transfer(uint64_t from, uint64_t size, uint64_t to);
 /* Take an address range that must be free, without pages. */
 long sys_reserve(uint64_t address, uint64_t size);
 long uffd_register(struct pager *pager, uint64_t start, uint64_t end);
+/* Faults on pages of a tmpfs that are in the page cache are told, too. */
+long uffd_register_shared(struct pager *pager, uint64_t start, uint64_t end);
+/* As the range's kind of memory wants it. */
+long uffd_register_kind(struct pager *pager, const struct range *range);
 long uffd_unregister(struct pager *pager, uint64_t start, uint64_t end);
 long uffd_move(struct pager *pager, uint64_t to, uint64_t from, uint64_t mode);
 /* All pages there are, up to the first that fails; *moved receives the bytes done. */
@@ -142,8 +151,16 @@ long uffd_move_many(struct pager *pager, uint64_t to, uint64_t from, uint64_t si
 long uffd_copy(struct pager *pager, uint64_t to, uint64_t from, uint64_t mode);
 long uffd_zero(struct pager *pager, uint64_t page, uint64_t mode);
 long uffd_wake(struct pager *pager, uint64_t start, uint64_t end);
+/* A page of shared memory that is in the page cache already; -EFAULT when it is not. */
+long uffd_continue(struct pager *pager, uint64_t page, uint64_t mode);
 long uffd_protect(struct pager *pager, uint64_t page);
+/* ... and who waits to write it goes on. */
+long uffd_unprotect(struct pager *pager, uint64_t page);
 void copy_page(void *to, const void *from);
+
+/* copy.c: uffd_move and uffd_move_many where the kernel cannot */
+long copy_move(struct pager *pager, uint64_t to, uint64_t from, uint64_t mode);
+long copy_move_many(struct pager *pager, uint64_t to, uint64_t from, uint64_t size, int64_t *moved);
 
 /* window.c: the table of pages */
 void window_init(struct pager *pager);
@@ -168,6 +185,12 @@ void close_for_room(struct pager *pager, uint32_t thread, uint64_t page);
 void close_surplus(struct pager *pager);
 /* Close all that can be closed (a slice ends). */
 void close_all(struct pager *pager);
+/*
+ * Until home_release no thread begins a call that takes memory away: what is at home can be
+ * touched. False when one is in such a call already.
+ */
+bool home_hold(struct pager *pager);
+void home_release(struct pager *pager);
 /* False when the page must stay open for now; otherwise it is in no list or the second. */
 bool close_slot(struct pager *pager, struct slot *slot, enum slot_list next);
 
@@ -236,6 +259,12 @@ static inline bool abandoned(const struct pager *pager)
 static inline bool writable(const struct range *range)
 {
 	return range->protection & PROT_WRITE;
+}
+
+/* Pages move between home and shadow. */
+static inline bool moves(const struct range *range)
+{
+	return writable(range) && !(range->flags & RANGE_SHARED);
 }
 
 static inline bool accessible(const struct range *range)

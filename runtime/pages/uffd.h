@@ -16,10 +16,12 @@
 #define UFFD_EXACT	 (1ULL << 11) /* the byte address, not the page's */
 #define UFFD_UNPOPULATED (1ULL << 13)
 #define UFFD_WP_ASYNC	 (1ULL << 15)
+#define UFFD_MINOR_SHMEM (1ULL << 10)
 #define UFFD_MOVE	 (1ULL << 16)
 
 #define UFFD_MODE_MISSING (1ULL << 0)
 #define UFFD_MODE_WP	  (1ULL << 1)
+#define UFFD_MODE_MINOR	  (1ULL << 2)
 
 #define UFFD_DONTWAKE	     (1ULL << 0) /* ZEROPAGE, COPY, MOVE */
 #define UFFD_MOVE_HOLES	     (1ULL << 1) /* MOVE: holes in the source are skipped */
@@ -28,6 +30,7 @@
 
 #define UFFD_EVENT_FAULT 0x12
 #define UFFD_FLAG_WRITE	 (1ULL << 0)
+#define UFFD_FLAG_WP	 (1ULL << 1) /* the page is there, but write-protected */
 
 struct uffd_message {
 	uint8_t event, reserved1;
@@ -52,7 +55,7 @@ struct uffd_copy { /* COPY and MOVE */
 	uint64_t to, from, length, mode;
 	int64_t done;
 };
-struct uffd_zeropage {
+struct uffd_zeropage { /* ZEROPAGE and CONTINUE */
 	struct uffd_range range;
 	uint64_t mode;
 	int64_t done;
@@ -72,5 +75,6 @@ struct uffd_protect {
 #define UFFDIO_ZEROPAGE	    UFFD_IO(3ULL, 0x04, sizeof(struct uffd_zeropage))
 #define UFFDIO_MOVE	    UFFD_IO(3ULL, 0x05, sizeof(struct uffd_copy))
 #define UFFDIO_WRITEPROTECT UFFD_IO(3ULL, 0x06, sizeof(struct uffd_protect))
+#define UFFDIO_CONTINUE	    UFFD_IO(3ULL, 0x07, sizeof(struct uffd_zeropage))
 
 #endif

@@ -23,10 +23,10 @@ void batch_event(struct batch *batch, const struct chop_page_record *record, con
 	batch_add(batch, PAGER_MARK, mark, 0);
 }
 
-/* Private memory of the usual kind; ours is not the program's. */
+/* Private memory of the usual kind, or shared in a tmpfs; ours is not the program's. */
 static bool watchable(const struct batch *batch, const struct vma *vma)
 {
-	if (vma->shared || vma->special || vma->end > 1ULL << 47 || batch->space->locked ||
+	if ((vma->shared && !vma->tmpfs) || vma->special || vma->end > 1ULL << 47 || batch->space->locked ||
 	    space_is_excluded(batch->space, vma->start, vma->end))
 		return false;
 	if (batch->tracer->setup.heap_only && (vma->file || vma->stack))
@@ -66,7 +66,10 @@ void batch_vma(struct batch *batch, const struct task *task, const struct vma *v
 		vec_last(&batch->commands)->protection = vma->protection;
 		vec_last(&batch->commands)->flags =
 			(how & BATCH_CONTENT ? PAGER_CONTENT : 0) | (vma->file ? PAGER_FILE : 0) |
-			(malloc_only ? PAGER_KNOWN : 0) | (vma->stack ? PAGER_GROWS : 0);
+			(malloc_only ? PAGER_KNOWN : 0) | (vma->stack ? PAGER_GROWS : 0) |
+			(vma->shared ? PAGER_SHARED_MEMORY : 0);
+	} else if (vma->shared && !vma->tmpfs && !vma->special && !(how & BATCH_QUIET)) {
+		batch->tracer->unshared += vma->end - vma->start;
 	}
 	if (!(how & BATCH_QUIET))
 		map_event(batch, task, vma, how, watched);
@@ -99,6 +102,10 @@ static void note_refusal(struct batch *batch, const struct pager_command *comman
 	log_verbose("process %d: %#llx-%#llx is not watched: %s", batch->space->pid,
 		    (unsigned long long)command->start, (unsigned long long)command->end,
 		    strerror(-command->result));
+	if (command->flags & PAGER_SHARED_MEMORY) {
+		batch->tracer->unshared += command->end - command->start;
+		return;
+	}
 	batch->tracer->refused += command->end - command->start;
 	batch->tracer->refused_error = command->result;
 }

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "pages/affinity.h"
 #include "pages/calls.h"
+#include "pages/direct.h"
 #include "pages/image.h"
 #include "pages/uprobe.h"
 #include "tracee/interrupt.h"
@@ -260,6 +261,8 @@ static void on_call(struct tracer *tracer, struct task *task)
 		task->where = TASK_EXIT;
 		calls_exit(tracer, task, call.result);
 		space_note_call(space, task->tid, -1, 0);
+		if (space->setup.copies && space->serving && call.result >= 0 && direct_call(task))
+			image_abandon(tracer, task);
 	}
 	task_go(task);
 }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "pages/affinity.h"
 #include "pages/calls.h"
+#include "pages/direct.h"
 
 static struct space *add_space(struct tracer *tracer, pid_t pid)
 {
@@ -86,6 +87,46 @@ void image_leave(struct tracer *tracer, struct space *space)
 	drop_space(tracer, space);
 }
 
+/* Everything is at home again, and nobody is told of the program's calls any more. */
+static void leave_alone(struct tracer *tracer, struct task *task)
+{
+	struct space *space = task->process->space;
+
+	log_warn("process %d uses direct I/O, which only kernels with UFFDIO_MOVE (Linux 6.8) allow "
+		 "to watch: it runs on untraced",
+		 space->pid);
+	image_restore(tracer, space);
+	space_clean(space, &tracer->tasks, task);
+	space->unwatched = true;
+}
+
+void image_abandon(struct tracer *tracer, struct task *task)
+{
+	struct space *space = task->process->space;
+
+	tasks_stop(&tracer->tasks, space, task);
+	leave_alone(tracer, task);
+	tasks_go(&tracer->tasks, space);
+}
+
+/* A pager is there: give it the memory. */
+static void take_over(struct tracer *tracer, struct task *task)
+{
+	struct space *space = task->process->space;
+
+	if (space->setup.copies && !tracer->copied)
+		log_info("%s: pages are copied instead, some four microseconds a record more",
+			 tracer->setup.copies ? "not to move pages was asked for"
+					      : "this kernel cannot move pages (Linux 6.8 can)");
+	tracer->copied |= space->setup.copies;
+	if (space->setup.copies && direct_files(space->pid)) {
+		leave_alone(tracer, task);
+		return;
+	}
+	calls_arm_all(tracer, task, true);
+	affinity_begin(tracer, task);
+}
+
 int image_begin(struct tracer *tracer, struct task *task)
 {
 	struct space *old = task->process->space;
@@ -103,8 +144,7 @@ int image_begin(struct tracer *tracer, struct task *task)
 			    &tracer->setup);
 	if (error)
 		return error;
-	calls_arm_all(tracer, task, true);
-	affinity_begin(tracer, task);
+	take_over(tracer, task);
 	return 0;
 }
 
@@ -117,8 +157,7 @@ int image_attach(struct tracer *tracer, struct task *task)
 			    &tracer->setup);
 	if (error)
 		return error;
-	calls_arm_all(tracer, task, true);
-	affinity_begin(tracer, task);
+	take_over(tracer, task);
 	return 0;
 }
 

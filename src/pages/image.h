@@ -7,6 +7,8 @@
 
 /* At an exec event: run to the call's exit and take the new image into care. */
 int image_begin(struct tracer *tracer, struct task *task);
+/* Let the program of a task that has just made a call run on as it would alone. */
+void image_abandon(struct tracer *tracer, struct task *task);
 /* All tasks of the process are stopped; this one can make calls. */
 int image_attach(struct tracer *tracer, struct task *task);
 /*

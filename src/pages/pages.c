@@ -26,6 +26,7 @@ static void set_up(struct space_setup *setup, const struct pages_options *option
 		.slots = options->window + SLOTS_SPARE,
 		.sample_limit = options->sample_limit,
 		.slices = options->interval,
+		.copies = options->copies,
 		.heap_only = options->heap_only,
 		.malloc_only = options->malloc_only,
 	};
@@ -44,6 +45,8 @@ static void fill_result(const struct tracer *tracer, struct pages_result *result
 	result->no_main = tracer->setup.malloc_only && !tracer->catcher_seen;
 	result->refused = tracer->refused;
 	result->refused_error = tracer->refused_error;
+	result->unshared = tracer->unshared;
+	result->copied = tracer->copied;
 }
 
 /* The program goes on without us; as a shell would, wait for it unless told to go. */

@@ -30,6 +30,7 @@ struct pages_options {
 	uint64_t sample_limit; /* of 2^53: pages whose hash >> 11 is below are watched */
 	bool no_pin;	       /* do not keep single-threaded processes on one processor */
 	bool no_ips;	       /* do not look for instruction pointers */
+	bool copies;	       /* copy pages as on Linux before 6.8, which cannot move them */
 	bool heap_only;
 	bool malloc_only; /* VMTRACE: what malloc returns while main runs; only with argv */
 	/*
@@ -53,6 +54,8 @@ struct pages_result {
 	bool no_main;	      /* malloc_only: no main was seen; a static program? */
 	uint64_t refused;     /* bytes of private mappings that could not be watched */
 	int refused_error;    /* -errno of the last */
+	uint64_t unshared;    /* bytes of shared mappings of files, which nobody can watch */
+	bool copied;	      /* the kernel could not move pages, or was not to */
 };
 
 /* Trace until all processes ended or a signal came. 0 or -errno with a message. */

@@ -17,6 +17,7 @@ struct space_setup {
 	uint64_t slots;	       /* most pages the window may ever have */
 	uint64_t sample_limit; /* of 2^53 */
 	bool slices;
+	bool copies;	  /* never UFFDIO_MOVE */
 	bool heap_only;	  /* only the heap and anonymous memory */
 	bool malloc_only; /* only what the catcher's library tells of */
 };

@@ -57,6 +57,7 @@ static void fill_setup(struct space *space, const struct journal *journal,
 	*pager = (struct pager_setup){
 		.state = PAGER_STARTING,
 		.slices = setup->slices,
+		.copies = setup->copies,
 		.ring = 1 << 16,
 		.slots = setup->slots,
 		.buckets = power_of_two(setup->slots / 2 + 1024),
@@ -235,8 +236,8 @@ static int pager_failed(const struct space *space, const struct pager_setup *set
 			       space->pid);
 	if (setup->where <= 3)
 		return err_sys(CHOP_MISSING, -setup->error,
-			       "userfaultfd does not do what page tracing needs (Linux 6.8 does; "
-			       "chop check tells more)");
+			       "userfaultfd does not do what page tracing needs (Linux 5.7 does, "
+			       "6.8 better; chop check tells more)");
 	return err_sys(CHOP_MISSING, -setup->error,
 		       "the pager of process %d cannot start (step %u)", space->pid, setup->where);
 }

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <chop/arch.h>
@@ -46,10 +48,23 @@ static bool starts_with(const char *text, const char *start)
 	return !strncmp(text, start, strlen(start));
 }
 
+/* The ones without a name in any directory are of the kernel's own tmpfs. */
+static bool is_tmpfs(const char *path)
+{
+	struct statfs system;
+
+	if (starts_with(path, "/memfd:") || starts_with(path, "/dev/zero (deleted)") ||
+	    starts_with(path, "/SYSV"))
+		return true;
+	return *path == '/' && !statfs(path, &system) && system.f_type == TMPFS_MAGIC;
+}
+
 /* What the path tells. */
 static void classify(struct vma *vma)
 {
 	const char *path = vma->path;
+
+	vma->tmpfs = vma->shared && is_tmpfs(path);
 
 	vma->stack = !strcmp(path, "[stack]");
 	vma->heap = !strcmp(path, "[heap]");

@@ -11,6 +11,7 @@ struct vma {
 	uint64_t start, end, offset;
 	uint32_t protection; /* PROT_ bits */
 	bool shared, file;   /* file: has an inode */
+	bool tmpfs;	     /* shared, and its pages can be watched: anonymous, memfd, tmpfs */
 	bool stack, heap;    /* the main stack, the brk heap */
 	bool special;	     /* [vdso], a device, huge pages: not like other memory */
 	char path[256];	     /* cut off when longer */

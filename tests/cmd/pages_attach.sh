@@ -70,6 +70,8 @@ attached() { # NAME SIGNALS OPTIONS...: the program's name, what ends chop, chop
 attached lasting 'INT KILL TERM' -w 64
 attached lasting_threads 'KILL INT' -w 200
 attached lasting INT --interval 20ms
+attached lasting 'KILL INT' -w 64 --no-move
+attached lasting_threads 'KILL INT' -w 200 --no-move
 
 # A program that chop started, and chop is told to go.
 rm -f stop trace
