@@ -51,10 +51,10 @@ enum pager_op {
 };
 
 enum pager_flag {
-	PAGER_CONTENT = 1 << 0, /* has contents: they go into the shadow (else it is new) */
-	PAGER_FILE = 1 << 1,	/* private mapping of a file */
-	PAGER_KNOWN = 1 << 3,	/* only what is in care already, the rest is left alone */
-	PAGER_GROWS = 1 << 2,	/* the main stack: grows down by itself */
+	PAGER_CONTENT = 1 << 0,	      /* has contents: they go into the shadow (else it is new) */
+	PAGER_FILE = 1 << 1,	      /* private mapping of a file */
+	PAGER_KNOWN = 1 << 3,	      /* only what is in care already, the rest is left alone */
+	PAGER_GROWS = 1 << 2,	      /* the main stack: grows down by itself */
 	PAGER_SHARED_MEMORY = 1 << 4, /* of a tmpfs: its pages live in the page cache */
 };
 
@@ -155,7 +155,7 @@ struct pager_setup {
 	uint32_t slices;	       /* 1: watch late writes */
 	uint32_t copies; /* 1: pages are copied; set by the pager on kernels that cannot move */
 	uint32_t minor;	 /* of the pager: it can watch shared memory (Linux 5.14) */
-	uint64_t ring;		       /* entries, a power of two */
+	uint64_t ring;	 /* entries, a power of two */
 	uint64_t shared_size;
 	uint64_t slots, buckets; /* capacity of the table of open pages; buckets 2^n */
 	uint64_t ranges;	 /* capacity of the table of ranges */

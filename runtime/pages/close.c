@@ -89,7 +89,7 @@ bool close_slot(struct pager *pager, struct slot *slot, enum slot_list next)
 	}
 	note_late_write(pager, slot);
 	if (moves(range) ? !move_out(pager, slot->page)
-			    : sys(__NR_madvise, slot->page, PAGE, MADV_DONTNEED) < 0) {
+			 : sys(__NR_madvise, slot->page, PAGE, MADV_DONTNEED) < 0) {
 		slot->clean = 0;
 		return false;
 	}

@@ -12,7 +12,7 @@
 
 #include "machine.h"
 
-#define ENTRIES 64
+#define ENTRIES	 64
 #define HAS_PAGE (3ULL << 62) /* of a pagemap entry: present or swapped out */
 
 static long read_entries(struct pager *pager, uint64_t page, uint64_t *entries, uint64_t count)

@@ -104,8 +104,8 @@ struct pager {
 	struct list lists[LISTS];
 	uint32_t pinned;
 	int pipe_in, pagemap;
-	int memory;	  /* /proc/self/mem; only where pages are copied */
-	bool restoring;	  /* everything goes home, perhaps while the program runs on */
+	int memory;	      /* /proc/self/mem; only where pages are copied */
+	bool restoring;	      /* everything goes home, perhaps while the program runs on */
 	uint32_t signals;     /* how many came; the handler counts */
 	bool leaving;	      /* chop is gone, or said so */
 	uint32_t done;	      /* last batch of commands */

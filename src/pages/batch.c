@@ -26,8 +26,8 @@ void batch_event(struct batch *batch, const struct chop_page_record *record, con
 /* Private memory of the usual kind, or shared in a tmpfs; ours is not the program's. */
 static bool watchable(const struct batch *batch, const struct vma *vma)
 {
-	if ((vma->shared && !vma->tmpfs) || vma->special || vma->end > 1ULL << 47 || batch->space->locked ||
-	    space_is_excluded(batch->space, vma->start, vma->end))
+	if ((vma->shared && !vma->tmpfs) || vma->special || vma->end > 1ULL << 47 ||
+	    batch->space->locked || space_is_excluded(batch->space, vma->start, vma->end))
 		return false;
 	if (batch->tracer->setup.heap_only && (vma->file || vma->stack))
 		return false;

@@ -42,8 +42,7 @@ static bool opens_direct(const struct task *task)
 
 bool direct_call(const struct task *task)
 {
-	return task->call == SYS_io_uring_setup || task->call == SYS_vmsplice ||
-	       opens_direct(task);
+	return task->call == SYS_io_uring_setup || task->call == SYS_vmsplice || opens_direct(task);
 }
 
 /* A pipe's O_DIRECT means packets. */

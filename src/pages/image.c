@@ -92,9 +92,10 @@ static void leave_alone(struct tracer *tracer, struct task *task)
 {
 	struct space *space = task->process->space;
 
-	log_warn("process %d uses direct I/O, which only kernels with UFFDIO_MOVE (Linux 6.8) allow "
-		 "to watch: it runs on untraced",
-		 space->pid);
+	log_warn(
+		"process %d uses direct I/O, which only kernels with UFFDIO_MOVE (Linux 6.8) allow "
+		"to watch: it runs on untraced",
+		space->pid);
 	image_restore(tracer, space);
 	space_clean(space, &tracer->tasks, task);
 	space->unwatched = true;

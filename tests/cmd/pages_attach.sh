@@ -88,7 +88,7 @@ touch stop
 await 'the program does not end' grep -qx 'lasting ok' out
 
 # A full disk: the program goes on to its end, chop fails with a message.
-expect_status 2 chop pages -w 64 -f text -o /dev/full -- "$PROG/pages_hard" unmapping
+expect_status 2 chop pages -w 64 -f text -o /dev/full -- "$PROG/pages_mappings" unmapping
 expect_error_match '^chop: pages: cannot write /dev/full: No space left'
 expect_match '^unmapping ok$'
 

@@ -5,7 +5,7 @@
 . "$(dirname "$0")/../lib.sh"
 need python3
 need_facility ptrace userfaultfd userfaultfd-move
-walk=$PROG/pages_walk hard=$PROG/pages_hard
+walk=$PROG/pages_walk hard=$PROG/pages_hard mappings=$PROG/pages_mappings
 
 expect_status 7 chop pages --fifo -w 64 -o walk.pages -- "$walk"
 expect_errors "chop: pages: $(chop convert walk.pages --to vpn | wc -l) references in walk.pages"
@@ -51,7 +51,7 @@ expect_status 2 chop convert walk.pages --to nothing
 expect_one_error "'nothing'"
 
 # The kernel's accesses carry the call's name, what the program does to its mappings is told.
-expect_status 0 chop pages -q -w 32 -f text -o kernel.text -- "$hard" kernel
+expect_status 0 chop pages -q -w 32 -f text -o kernel.text -- "$mappings" kernel
 for call in read readv getcwd getrandom; do
 	grep -q " by $call" kernel.text || fail "nothing by $call"
 done
@@ -87,9 +87,9 @@ expect_status 0 chop mrc sample.pages
 expect_match 'a sample of 25 % of the pages'
 expect_match '\+-'
 
-expect_status 0 chop pages -q --heap -w 64 -o heap.text -f text -- "$hard" unmapping
-grep -E ' execute | in (libc|ld-linux|pages_hard|\[stack)' heap.text && fail 'more than the heap'
-expect_status 0 chop pages -q --max-slowdown 3 -w 32 -o adaptive.pages -- "$hard" remapping
+expect_status 0 chop pages -q --heap -w 64 -o heap.text -f text -- "$mappings" unmapping
+grep -E ' execute | in (libc|ld-linux|pages_mappings|\[stack)' heap.text && fail 'more than the heap'
+expect_status 0 chop pages -q --max-slowdown 3 -w 32 -o adaptive.pages -- "$mappings" remapping
 expect_status 0 chop mrc adaptive.pages
 expect_match 'grew and shrank'
 

@@ -3,23 +3,25 @@
 # Programs that use memory in ways that could upset a pager, each checking itself: mappings
 # that move, shrink, change and vanish, code that is written, kernel accesses, threads,
 # forks, signals, locked memory; a sparse mapping of 16 GB, 1000 threads, 200 children and
-# 100 000 mappings, with bounded memory. pages_hard without arguments lists its cases.
+# 100 000 mappings, with bounded memory. Without arguments the programs list their cases.
 . "$(dirname "$0")/../lib.sh"
 need_facility ptrace userfaultfd userfaultfd-move
 
 for window in 32 1024; do
-	for name in $("$PROG/pages_hard"); do
-		case $name in
-		lasting* | crash) continue ;; # pages_attach.sh
-		mapping_pairs) continue ;; # below
-		sparse | many_threads) [ $window = 32 ] && continue ;;
-		esac
-		expect_status 0 chop pages -q -w $window -o t.pages -- "$PROG/pages_hard" "$name"
-		expect_output "$name ok"
-		expect_errors ''
-		# Complete, whatever happened: mrc says when it is not.
-		expect_status 0 chop mrc t.pages
-		expect_errors ''
+	for program in hard mappings shared; do
+		for name in $("$PROG/pages_$program"); do
+			case $name in
+			lasting* | crash) continue ;; # pages_attach.sh
+			mapping_pairs) continue ;; # below
+			sparse | many_threads) [ $window = 32 ] && continue ;;
+			esac
+			expect_status 0 chop pages -q -w $window -o t.pages -- "$PROG/pages_$program" "$name"
+			expect_output "$name ok"
+			expect_errors ''
+			# Complete, whatever happened: mrc says when it is not.
+			expect_status 0 chop mrc t.pages
+			expect_errors ''
+		done
 	done
 done
 
@@ -35,7 +37,9 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss >> 10)
 sys.exit(status if status >= 0 else 128 - status)
 PY
 for name in sparse many_threads many_forks mapping_pairs; do
-	expect_status 0 python3 run.py "$CHOP" pages -q -w 256 -o t.pages -- "$PROG/pages_hard" $name
+	program=$PROG/pages_mappings
+	[[ $name == many_* ]] && program=$PROG/pages_hard
+	expect_status 0 python3 run.py "$CHOP" pages -q -w 256 -o t.pages -- "$program" $name
 	megabytes=$(tail -n 1 "$OUT")
 	[ "$megabytes" -lt 400 ] || fail "$name: $megabytes MB"
 	expect_status 0 chop convert t.pages --to text

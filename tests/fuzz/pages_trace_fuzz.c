@@ -4,11 +4,14 @@
 
 #include <stdlib.h>
 
+/* Every byte that is promised must be readable. */
+static volatile uint64_t keep;
+
 static void read_all(const uint8_t *data, size_t size)
 {
 	struct chop_page_trace trace;
 	struct chop_page_record record;
-	volatile uint64_t sum = 0;
+	uint64_t sum = 0;
 	int result;
 
 	if (chop_page_trace_open(&trace, data, size) != CHOP_PAGE_TRACE_OK)
@@ -21,6 +24,7 @@ static void read_all(const uint8_t *data, size_t size)
 	}
 	if (chop_page_trace_next(&trace, &record))
 		abort();
+	keep = sum;
 }
 
 /* Put the right checksum into every chunk that is whole. */
