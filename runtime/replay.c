@@ -229,12 +229,26 @@ static bool replay_instead(const struct chop_event *event, const struct chop_eve
 	return true;
 }
 
+/* What other threads did to the address space while the region waited in the next call. */
+static void let_others(void)
+{
+	struct chop_event_parts parts;
+	const struct chop_event *event;
+
+	while ((event = peek_event(&parts)) && event->kind == CHOP_EVENT_CALL &&
+	       (event->flags & CHOP_EVENT_OTHER)) {
+		take_event();
+		remap(event, parts.writes);
+	}
+}
+
 bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last)
 {
 	const struct chop_event *event;
 	struct chop_event_parts parts;
 	uint64_t args[6];
 
+	let_others();
 	event = peek_event(&parts);
 	if (!event)
 		return say_surplus(number, ip);

@@ -56,6 +56,11 @@ enum chop_event_flag {
 	CHOP_EVENT_TRACKED = 1 << 3,
 	/* A signal delivered as the call of the record before returned. */
 	CHOP_EVENT_NEXT = 1 << 4,
+	/*
+	 * No call of the region: other threads did it while the region waited in the call of
+	 * the next record without this flag (or in the call its signal interrupted).
+	 */
+	CHOP_EVENT_OTHER = 1 << 5,
 };
 
 enum chop_event_memory { CHOP_MEMORY_ANONYMOUS = 1, CHOP_MEMORY_FILE = 2 };
@@ -64,7 +69,7 @@ struct chop_event {
 	uint32_t size;	     /* of the whole record, a multiple of 8 */
 	uint16_t kind;	     /* enum chop_event_kind */
 	uint16_t flags;	     /* enum chop_event_flag */
-	uint32_t thread;     /* thread id at capture */
+	uint32_t thread;     /* id at capture; with OTHER: of one of those that did it */
 	int32_t number;	     /* system call or signal number */
 	uint64_t args[6];    /* as in the registers at the call */
 	int64_t result;	     /* value returned: -4095..-1 is -errno */

@@ -130,6 +130,29 @@ static int compare_page(struct clone *clone, const struct clone_range *range, ui
 	return changes_give(&clone->copies, page, before, now);
 }
 
+/* Copied then, not present now, and still mapped: other threads have dropped its contents. */
+static int each_dropped_page(struct clone *clone)
+{
+	struct capture_mapping_vec maps = { 0 };
+	const struct map *copies = &clone->copies.index;
+	int error = copies->length ? mappings_read(clone->base.tracee, &maps) : 0;
+
+	for (size_t slot = 0; slot < copies->capacity && !error; slot++) {
+		const struct capture_mapping *mapping;
+		uint64_t page, copy, entry;
+
+		if (!map_slot(copies, slot, &page, &copy) ||
+		    memory_pagemap(clone->base.tracee, page, &entry, 1) ||
+		    entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
+			continue;
+		mapping = mappings_find(&maps, page);
+		if (mapping && mapping->flags & PAGE_WRITE && is_new(clone, page))
+			error = compare_page(clone, NULL, page);
+	}
+	mappings_release(&maps);
+	return error;
+}
+
 int clone_changes(struct backend *backend, backend_change_fn *change, void *context)
 {
 	struct clone *clone = (struct clone *)backend;
@@ -138,6 +161,8 @@ int clone_changes(struct backend *backend, backend_change_fn *change, void *cont
 	clone->copies.change = change;
 	clone->copies.context = context;
 	error = each_written_page(clone, compare_page);
+	if (!error)
+		error = each_dropped_page(clone);
 	changes_forget(&clone->copies);
 	return error;
 }

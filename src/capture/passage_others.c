@@ -132,12 +132,15 @@ static int on_call(struct passage *run, struct thread *thread)
 	struct other_call other;
 	struct chop_regs regs;
 	struct arch_call call;
+	const char *reason;
 
 	if (!thread_get_regs(thread, &regs)) {
 		arch_get_call(&regs, &call);
 		if (forks(run, &call))
 			return refuse_fork(run, thread, &regs);
 		recorder_changes_of(&run->recorder, &call, &other);
+		if (policy_of(call.number, call.args, &reason) == POLICY_EXECUTE)
+			run->recorder.other = thread->tid;
 		if (other.change_count || call.number == SYS_exit)
 			return prepare_call(run, thread, &regs, &other);
 	}
@@ -167,7 +170,7 @@ static int serve(struct passage *run, const struct event *event)
 
 int passage_let_others_run(struct passage *run, struct event *event)
 {
-	int error = recorder_wait(&run->recorder);
+	int error = recorder_others_begin(&run->recorder);
 
 	if (error)
 		return error;

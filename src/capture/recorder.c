@@ -51,6 +51,8 @@ void recorder_begin(struct recorder *recorder, struct tracee *tracee, struct bac
 void recorder_finish(struct recorder *recorder)
 {
 	vec_release(&recorder->fresh);
+	vec_release(&recorder->named);
+	mappings_release(&recorder->maps);
 	if (recorder->open)
 		syslog_cancel(log_of(recorder));
 	recorder->open = false;
@@ -451,9 +453,14 @@ bool recorder_restarts(int64_t result)
 
 int recorder_compare(struct recorder *recorder)
 {
+	int error;
+
 	if (!recorder->compared)
 		return 0;
 	recorder->compared = false;
+	error = recorder_others_end(recorder);
+	if (error)
+		return error;
 	syslog_event(log_of(recorder))->flags |= CHOP_EVENT_TRACKED;
 	return recorder->backend->ops->changes(recorder->backend, add_change, recorder);
 }
@@ -526,6 +533,10 @@ int recorder_settle_for(struct recorder *recorder, const struct other_call *othe
 {
 	bool gone = !failed(result) && policy_takes_away(other->number, other->args);
 
+	for (unsigned int i = 0; i < other->change_count; i++) {
+		*vec_push(&recorder->named) = other->changes[i].start;
+		*vec_push(&recorder->named) = other->changes[i].end;
+	}
 	if (other->number == SYS_brk && !failed(result))
 		recorder->heap_end = page_up((uint64_t)result);
 	return settle(recorder, other->changes, other->change_count, gone);

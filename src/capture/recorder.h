@@ -32,13 +32,17 @@ struct recorder {
 	struct call_shape shape;
 	struct chop_regs at; /* registers at its entry */
 	uint64_t ip;
-	uint64_t heap_end;	       /* page-aligned end of the heap; 0 when not known */
-	struct u64vec fresh;	       /* pairs: memory mapped since entry */
-	struct call_change changes[2]; /* of memory that was there at entry */
+	uint64_t heap_end;		 /* page-aligned end of the heap; 0 when not known */
+	struct capture_mapping_vec maps; /* when others began to run in this call */
+	struct u64vec named;		 /* pairs: memory of entry they changed meanwhile */
+	struct u64vec fresh;		 /* pairs: memory mapped since entry */
+	struct call_change changes[2];	 /* of memory that was there at entry */
 	unsigned int change_count;
 	bool open;	     /* a record is being built */
 	bool restarting;     /* the call was interrupted and will be made again */
 	bool compared;	     /* a snapshot was taken: compare at the exit */
+	pid_t other;	     /* the thread that changed the address space last */
+	bool others_ran;     /* in this call: `maps` is filled in */
 	bool started_thread; /* by a call of the region */
 	bool ended;	     /* the region ends in this call */
 	bool split;	     /* and goes on behind it */
@@ -100,6 +104,13 @@ int recorder_return(struct recorder *recorder);
  * the exit counts as written by the call. 0 or -errno with a message.
  */
 int recorder_wait(struct recorder *recorder);
+/* -- record_others.c: other threads, while the owner waits --------------------------------- */
+
+/* They are about to run, all still stand still; may be called again in the same call. */
+int recorder_others_begin(struct recorder *recorder);
+/* The call is over and all stand still again: before the record is complete. */
+int recorder_others_end(struct recorder *recorder);
+
 /*
  * The region ends in a call that the kernel will make again, with the registers as they
  * are: a result that only the kernel sees.

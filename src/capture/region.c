@@ -20,6 +20,7 @@
 #include "tracee/inject.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
+#include "tracee/wait.h"
 
 int region_open(struct region *region, struct tracee *tracee, struct thread *thread,
 		const struct backend_ops *ops)
@@ -382,6 +383,7 @@ int region_capture(struct region *region, struct thread *owner, struct capture *
 	int error = region->interpose ? interpose_begin(run.tracee, owner) : 0;
 
 	threads_stop(run.tracee, owner);
+	wait_born(run.tracee);
 	threads_await_ends(run.tracee);
 	tracee_release_newborn(run.tracee); /* the region may wait for one of them */
 	if (!thread_get_regs(owner, &regs))

@@ -145,6 +145,30 @@ static int compare_page(struct uffd *uffd, struct uffd_range *range, uint64_t pa
 	return changes_give(&uffd->copies, page, before, now);
 }
 
+/* Copied then, not present now, and still mapped: other threads have dropped its contents. */
+static int each_dropped_page(struct uffd *uffd)
+{
+	struct uffd_range piece = { .kind = RANGE_COPIED };
+	struct capture_mapping_vec maps = { 0 };
+	const struct map *copies = &uffd->copies.index;
+	int error = copies->length ? mappings_read(uffd->base.tracee, &maps) : 0;
+
+	for (size_t slot = 0; slot < copies->capacity && !error; slot++) {
+		const struct capture_mapping *mapping;
+		uint64_t page, copy, entry;
+
+		if (!map_slot(copies, slot, &page, &copy) ||
+		    memory_pagemap(uffd->base.tracee, page, &entry, 1) ||
+		    entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
+			continue;
+		mapping = mappings_find(&maps, page);
+		if (mapping && is_new(uffd, mapping, page))
+			error = compare_page(uffd, &piece, page, PAGE_IS_WRITTEN);
+	}
+	mappings_release(&maps);
+	return error;
+}
+
 int uffd_changes(struct backend *backend, backend_change_fn *change, void *context)
 {
 	struct uffd *uffd = (struct uffd *)backend;
@@ -153,6 +177,8 @@ int uffd_changes(struct backend *backend, backend_change_fn *change, void *conte
 	uffd->copies.change = change;
 	uffd->copies.context = context;
 	error = each_written_page(uffd, compare_page);
+	if (!error)
+		error = each_dropped_page(uffd);
 	changes_forget(&uffd->copies);
 	return error;
 }

@@ -65,6 +65,21 @@ void syslog_cancel(struct syslog *log)
 	log->payload.length = log->open;
 }
 
+void syslog_insert(struct syslog *log, const struct syslog *records)
+{
+	size_t size = records->payload.length, tail = log->payload.length - log->open;
+	char *at;
+
+	if (!size)
+		return;
+	buf_add_zeros(&log->payload, size);
+	at = log->payload.data + log->open;
+	memmove(at + size, at, tail);
+	memcpy(at, records->payload.data, size);
+	log->open += size;
+	log->events += records->events;
+}
+
 void syslog_image(const struct syslog *log, struct buf *image)
 {
 	struct chop_syslog_header header = {

@@ -31,6 +31,9 @@ struct chop_event *syslog_event(struct syslog *log);
 /* Drop the record being built (a call that turned out to be restarted, say). */
 void syslog_cancel(struct syslog *log);
 
+/* Put complete records before the one that is being built. */
+void syslog_insert(struct syslog *log, const struct syslog *records);
+
 /* Append the file's bytes to `image`. */
 void syslog_image(const struct syslog *log, struct buf *image);
 /*

@@ -143,7 +143,8 @@ static bool in_event(const struct queued_stop *stop)
 	int event = stop->status >> 16;
 
 	return WIFSTOPPED(stop->status) &&
-	       (event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK);
+	       (event == PTRACE_EVENT_CLONE || event == PTRACE_EVENT_FORK ||
+		WSTOPSIG(stop->status) == (SIGTRAP | 0x80));
 }
 
 /* Let the thread finish its call; what the event told is known already. */
@@ -157,7 +158,7 @@ static void settle(struct tracee *tracee, size_t index)
 		return;
 	thread->queued = false;
 	thread_stop_next(thread);
-	if (!thread_resume(thread, thread->run, 0))
+	if (!thread_resume(thread, RUN_FREE, 0))
 		wait_for(tracee, thread, &status);
 	thread->stop_wanted = false;
 }

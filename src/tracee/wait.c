@@ -186,6 +186,8 @@ void wait_queue(struct tracee *tracee, pid_t tid, int status)
 				thread_resume(thread, thread->run, 0);
 			return;
 		}
+		if (WSTOPSIG(status) == CALL_STOP)
+			resume_call(thread);
 		trap = wait_trap(tracee, thread, status, &stop.address);
 		if (trap == WAIT_PASSED) {
 			/* Nobody will resume it who does not hold the threads. */
@@ -295,6 +297,25 @@ static void await_born(struct tracee *tracee, const struct queued_stop *stop)
 	while (tid < 0 && errno == EINTR);
 	if (tid > 0)
 		*vec_push(&tracee->queue) = (struct queued_stop){ .tid = tid, .status = status };
+}
+
+void wait_born(struct tracee *tracee)
+{
+	for (size_t i = 0; i < tracee->newborn.length; i++) {
+		pid_t tid = (pid_t)tracee->newborn.items[i];
+		cleanup_free char *task = xasprintf("/proc/%d/task/%d", tracee->pid, tid);
+		int status;
+		pid_t got;
+
+		if (thread_find(tracee, tid) || is_queued(tracee, tid) || access(task, F_OK))
+			continue;
+		do
+			got = waitpid(tid, &status, __WALL);
+		while (got < 0 && errno == EINTR);
+		if (got == tid)
+			wait_queue(tracee, tid, status);
+	}
+	wait_adopt(tracee);
 }
 
 void wait_adopt(struct tracee *tracee)

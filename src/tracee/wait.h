@@ -19,6 +19,8 @@ void wait_queue(struct tracee *tracee, pid_t tid, int status);
  * Forked children are let go; threads and vfork children are in the list, stopped.
  */
 void wait_adopt(struct tracee *tracee);
+/* The same, and first wait for threads that were told of and have not reported yet. */
+void wait_born(struct tracee *tracee);
 /* Deal with one stop; true when it is an event for the caller (or time was up). */
 bool wait_step(struct tracee *tracee, struct event *event);
 /* Take what a stop tells about the thread itself into its fields. */
