@@ -92,6 +92,36 @@ static void test_chunks(void **unused)
 	}
 }
 
+/*
+ * Loops go into their block several times over: closed by a conditional branch, by a jump, with
+ * a call within, with the ring's register in use. Left in every one of the rounds.
+ */
+void case_laps(void);
+__asm__(".text\ncase_laps:\n"
+	"mov %rdi, %rcx\n mov %rsi, %rdx\n"
+	"1: mov (%rdx), %rax\n add %rcx, %rax\n mov %rax, 8(%rsi,%rcx,8)\n add $8, %rdx\n"
+	"dec %rcx\n jnz 1b\n"
+	"mov %rdi, %rcx\n"
+	"2: sub $1, %rcx\n jb 3f\n mov (%rsi,%rcx,8), %r11\n push %r11\n pop %r8\n jmp 2b\n"
+	"3: mov %rdi, %rcx\n clc\n"
+	"4: call 6f\n adc %rax, %rax\n mov %al, (%rsi,%rcx)\n inc %rcx\n test $3, %cl\n jz 5f\n"
+	"cmp $64, %rcx\n jb 4b\n"
+	"5: mov %rdi, %rcx\n"
+	"7: lea (%rcx,%rcx), %rdx\n 8: mov (%rsi,%rdx), %r9b\n dec %rdx\n jns 8b\n dec %rcx\n jg 7b\n"
+	"ret\n"
+	"6: mov 24(%rsi), %r9\n ret\n");
+
+static void test_laps(void **unused)
+{
+	(void)unused;
+	for (uint64_t rounds = 1; rounds < 24; rounds++) {
+		harness_step(case_laps, rounds);
+		harness_translate(case_laps, rounds, rounds % 2 ? 4096 : 65536);
+		harness_compare();
+		harness_compare_state(COMPARED_FLAGS);
+	}
+}
+
 void case_refused(void);
 __asm__(".text\ncase_refused:\n mov (%rsi), %rax\n mov 8(%rsi), %rcx\n hlt\n ret\n");
 
@@ -121,14 +151,15 @@ static void test_fault(void **unused)
 
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_SIZE(translator_cases) + 3] = {
+	struct CMUnitTest tests[ARRAY_SIZE(translator_cases) + 4] = {
 		{ "chunks", test_chunks, NULL, NULL, NULL },
+		{ "laps", test_laps, NULL, NULL, NULL },
 		{ "refused", test_refused, NULL, NULL, NULL },
 		{ "fault", test_fault, NULL, NULL, NULL },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(translator_cases); i++)
-		tests[i + 3] = (struct CMUnitTest){ translator_cases[i]->name, test_case, NULL,
+		tests[i + 4] = (struct CMUnitTest){ translator_cases[i]->name, test_case, NULL,
 						    NULL, (void *)translator_cases[i] };
 	harness_setup();
 	/* fails where there is no AMX; then the case is skipped */
