@@ -90,6 +90,40 @@ void mem_encoder_init(struct mem_encoder *encoder);
 void mem_encoder_release(struct mem_encoder *encoder);
 /* A new chunk: forget what was encoded and learned. */
 void mem_encoder_begin(struct mem_encoder *encoder);
+/* The block that is foreseen next, 0 for none. */
+static inline uint32_t mem_encoder_expects(const struct mem_encoder *e)
+{
+	const struct mem_follower *follower = &e->predictor.followers[e->previous];
+
+	return follower->epoch == e->predictor.epoch ? follower->block[0] : 0;
+}
+
+/*
+ * Add an execution of the block that is expected, whose `nslots` slots begin at `slot0`, if
+ * its slots are as foreseen too. Otherwise nothing happens; mem_encoder_add it.
+ */
+static inline bool mem_encoder_foresee(struct mem_encoder *e, uint32_t number, uint32_t slot0,
+				       unsigned int nslots, const uint64_t *words)
+{
+	struct mem_slot *slots = e->predictor.slots + slot0;
+
+	if (e->predictor.slot_epoch[slot0] != e->predictor.epoch)
+		return false;
+	for (unsigned int i = 1; i < nslots; i++) {
+		uint64_t value = slots[i].last + slots[i].stride;
+
+		if (value != words[i]) {
+			while (--i)
+				slots[i].last -= slots[i].stride;
+			return false;
+		}
+		slots[i].last = value;
+	}
+	e->previous = number;
+	e->foreseen++;
+	return true;
+}
+
 /* Add one execution of block `number`, described by `block`; its words begin at `words`. */
 void mem_encoder_add(struct mem_encoder *encoder, const struct mem_block *block, uint32_t number,
 		     const uint64_t *words);

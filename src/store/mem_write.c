@@ -18,10 +18,12 @@
 
 #define DEFAULT_LEVEL 1
 
-/* What counting needs to know of a block. */
+/* What counting needs to know of a block, and of the block what coding it needs. */
 struct block_facts {
 	uint32_t references; /* of plain operations */
-	bool counted;	     /* ... and there are others, to be counted each time */
+	uint32_t slot0;
+	uint16_t nslots, ninsns;
+	bool counted; /* there are other operations as well, to be counted each time */
 };
 
 struct mem_writer {
@@ -199,7 +201,9 @@ static void learn_blocks(struct mem_writer *w, uint32_t number)
 
 	while (w->facts.length <= number) {
 		const struct mem_block *block = &t->blocks[w->facts.length];
-		struct block_facts facts = { 0 };
+		struct block_facts facts = { .slot0 = block->slot0,
+					     .nslots = block->nslots,
+					     .ninsns = block->ninsns };
 
 		for (unsigned int i = 0; w->facts.length && i < block->nops; i++) {
 			const struct mem_op *op = &t->ops[block->op0 + i];
@@ -279,6 +283,43 @@ static int add_execution(struct mem_writer *w, const uint64_t *words, uint32_t n
 	return error;
 }
 
+/*
+ * The common case at full speed: executions foreseen in full, of blocks of plain operations.
+ * Where the first of another kind begins.
+ */
+static const uint64_t *add_foreseen(struct mem_writer *w, const uint64_t *words,
+				    const uint64_t *end)
+{
+	uint64_t insns = 0, references = 0, blocks = 0;
+	const uint64_t *start = words;
+	uint32_t number;
+
+	if (w->options.sample_period || w->options.max_references)
+		return words;
+	if ((uint64_t)(end - words) > MEM_CHUNK_WORDS - w->words)
+		end = words + MEM_CHUNK_WORDS - w->words;
+	/* what is expected leads from block to block, quicker than what the words say */
+	while (words < end && (number = mem_encoder_expects(&w->encoder)) == *words) {
+		const struct block_facts *facts = &w->facts.items[number];
+
+		if (!number || facts->counted || facts->nslots > end - words ||
+		    !mem_encoder_foresee(&w->encoder, number, facts->slot0, facts->nslots, words))
+			break;
+		words += facts->nslots;
+		insns += facts->ninsns;
+		references += facts->references;
+		blocks++;
+	}
+	w->words += (uint64_t)(words - start);
+	w->head.insns += insns;
+	w->head.references += references;
+	w->head.blocks += blocks;
+	w->totals.insns += insns;
+	w->totals.references += references;
+	w->totals.blocks += blocks;
+	return words;
+}
+
 static bool reached_limit(const struct mem_writer *w)
 {
 	return w->options.max_references &&
@@ -300,9 +341,14 @@ int mem_writer_add(struct mem_writer *w, const uint64_t *words, uint64_t count, 
 	w->head.thread = thread;
 	w->totals.raw_bytes += count * sizeof(*words);
 	while (!error && words < end) {
-		uint32_t number = (uint32_t)*words;
-		const struct mem_block *block = &w->tables->blocks[number];
+		const struct mem_block *block;
+		uint32_t number;
 
+		words = add_foreseen(w, words, end);
+		if (words == end)
+			break;
+		number = (uint32_t)*words;
+		block = &w->tables->blocks[number];
 		if (!number || number >= w->tables->max_blocks || !block->nslots ||
 		    block->nslots > end - words)
 			return err_set(CHOP_DIVERGED, EINVAL,

@@ -107,7 +107,8 @@ __asm__(".text\ncase_laps:\n"
 	"4: call 6f\n adc %rax, %rax\n mov %al, (%rsi,%rcx)\n inc %rcx\n test $3, %cl\n jz 5f\n"
 	"cmp $64, %rcx\n jb 4b\n"
 	"5: mov %rdi, %rcx\n"
-	"7: lea (%rcx,%rcx), %rdx\n 8: mov (%rsi,%rdx), %r9b\n dec %rdx\n jns 8b\n dec %rcx\n jg 7b\n"
+	"7: lea (%rcx,%rcx), %rdx\n 8: mov (%rsi,%rdx), %r9b\n dec %rdx\n jns 8b\n dec %rcx\n jg "
+	"7b\n"
 	"ret\n"
 	"6: mov 24(%rsi), %r9\n ret\n");
 
