@@ -14,7 +14,7 @@ const volatile __u32 texts_limit = 32; /* texts of a vector */
  * CHOP_PIECES_SIZE takes the last piece.
  */
 struct work {
-	struct chop_event_call call;
+	struct chop_live_call call;
 	u8 pieces[CHOP_PIECES_SIZE + sizeof(struct chop_piece) + 2 * CHOP_READ_MAX];
 	/* Here and not on the stack, so that the verifier does not follow every value they take. */
 	u32 used, again, cut, fetch;

@@ -54,14 +54,13 @@ static __always_inline void send(struct work *work)
 	u64 size = work->used;
 
 	if (work->cut)
-		work->call.head.flags |= CHOP_EVENT_CUT;
+		work->call.head.flags |= CHOP_LIVE_CUT;
 	if (size > CHOP_PIECES_SIZE + CHOP_READ_MAX)
 		size = CHOP_PIECES_SIZE + CHOP_READ_MAX;
 	put(work, sizeof(work->call) + size);
 }
 
-static __always_inline void fill_args(struct chop_event_call *call, struct pt_regs *regs,
-				      u32 number)
+static __always_inline void fill_args(struct chop_live_call *call, struct pt_regs *regs, u32 number)
 {
 	call->args[0] = regs->di;
 	call->args[1] = regs->si;
@@ -79,9 +78,9 @@ static __always_inline void fill_args(struct chop_event_call *call, struct pt_re
 /* An entry without memory to show: most of the time, and short. */
 static __always_inline void tell_plain_enter(struct pt_regs *regs, u32 number)
 {
-	struct chop_event_call record;
+	struct chop_live_call record;
 
-	fill_head(&record.head, CHOP_EVENT_ENTER, number);
+	fill_head(&record.head, CHOP_LIVE_ENTER, number);
 	record.result = 0;
 	fill_args(&record, regs, number);
 	put(&record, sizeof(record));
@@ -94,14 +93,14 @@ static __always_inline void tell_enter(struct chop_task *task, struct pt_regs *r
 
 	if (!plan || !work)
 		return;
-	fill_head(&work->call.head, CHOP_EVENT_ENTER, number);
+	fill_head(&work->call.head, CHOP_LIVE_ENTER, number);
 	work->call.result = 0;
 	fill_args(&work->call, regs, number);
 	take_all(work, plan, (1u << plan->enter_count) - 1, 0);
 	task->again = work->again;
 	task->path = work->call.args[number == NR_EXECVEAT];
 	if (work->again)
-		work->call.head.flags |= CHOP_EVENT_AGAIN;
+		work->call.head.flags |= CHOP_LIVE_AGAIN;
 	send(work);
 }
 
@@ -151,17 +150,17 @@ static __always_inline u64 cpu_time_of(struct chop_task *task)
 static __always_inline void tell_plain_exit(struct chop_task *task, struct pt_regs *regs, u32 kind,
 					    u32 number, u64 result)
 {
-	struct chop_event_call record;
+	struct chop_live_call record;
 
 	fill_head(&record.head, kind, number);
 	record.result = result;
-	if (kind == CHOP_EVENT_EXIT && cpu_time) {
+	if (kind == CHOP_LIVE_EXIT && cpu_time) {
 		record.args[0] = cpu_time_of(task);
-		put(&record, __builtin_offsetof(struct chop_event_call, args[1]));
+		put(&record, __builtin_offsetof(struct chop_live_call, args[1]));
 		return;
 	}
-	if (kind == CHOP_EVENT_EXIT) {
-		put(&record, __builtin_offsetof(struct chop_event_call, args));
+	if (kind == CHOP_LIVE_EXIT) {
+		put(&record, __builtin_offsetof(struct chop_live_call, args));
 		return;
 	}
 	fill_args(&record, regs, number);
@@ -180,9 +179,9 @@ static __always_inline void tell_exit(struct chop_task *task, struct pt_regs *re
 	fill_head(&work->call.head, kind, number);
 	work->call.result = result;
 	fill_args(&work->call, regs, number);
-	if (kind == CHOP_EVENT_EXIT && cpu_time)
+	if (kind == CHOP_LIVE_EXIT && cpu_time)
 		work->call.args[0] = cpu_time_of(task);
-	if (kind == CHOP_EVENT_CALL)
+	if (kind == CHOP_LIVE_CALL)
 		again = (1u << plan->enter_count) - 1;
 	else if (number == NR_EXECVE || number == NR_EXECVEAT)
 		again = 0;
@@ -194,9 +193,9 @@ static __always_inline void tell_exit(struct chop_task *task, struct pt_regs *re
 
 static __always_inline void tell_summary(struct chop_task *task, u32 number, u64 result)
 {
-	struct chop_event_summary record;
+	struct chop_live_summary record;
 
-	fill_head(&record.head, CHOP_EVENT_SUMMARY, number);
+	fill_head(&record.head, CHOP_LIVE_SUMMARY, number);
 	record.wall = record.head.time - task->entered;
 	record.cpu = record.wall - task->off_cpu;
 	record.result = result;
@@ -235,7 +234,7 @@ static __always_inline void take_info(u8 *to, u64 info, u32 sig)
 static __always_inline int leave(struct pt_regs *regs, u64 result)
 {
 	struct chop_task *task = current_task();
-	u32 number, kind = CHOP_EVENT_EXIT;
+	u32 number, kind = CHOP_LIVE_EXIT;
 
 	if (!task || (task->flags & TASK_WAIT_EXEC))
 		return 0;
@@ -249,7 +248,7 @@ static __always_inline int leave(struct pt_regs *regs, u64 result)
 	} else {
 		/* Refused by a seccomp filter, or begun before we came. */
 		number = (u32)regs->orig_ax;
-		kind = CHOP_EVENT_CALL;
+		kind = CHOP_LIVE_CALL;
 		if ((task->flags & TASK_NEW) || !in_set(wanted, number)) {
 			task->flags &= ~TASK_NEW;
 			return 0;
@@ -338,7 +337,7 @@ struct kernel_sigaction {
 SEC("raw_tp/signal_deliver")
 int on_signal(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct chop_event_signal record;
+	struct chop_live_signal record;
 	struct chop_task *task = current_task();
 
 	if (!task || (task->flags & TASK_WAIT_EXEC))
@@ -347,14 +346,14 @@ int on_signal(struct bpf_raw_tracepoint_args *ctx)
 		/* Stands for the signal that really does it; itself it is never seen. */
 		if (!task->fatal)
 			return 0;
-		fill_head(&record.head, CHOP_EVENT_SIGNAL, task->fatal);
+		fill_head(&record.head, CHOP_LIVE_SIGNAL, task->fatal);
 		record.handler = 0;
 		__builtin_memcpy(record.info, task->fatal_info, sizeof(record.info));
 		task->fatal = 0;
 		put(&record, sizeof(record));
 		return 0;
 	}
-	fill_head(&record.head, CHOP_EVENT_SIGNAL, (u32)ctx->args[0]);
+	fill_head(&record.head, CHOP_LIVE_SIGNAL, (u32)ctx->args[0]);
 	record.handler = 0;
 	bpf_probe_read_kernel(&record.handler, 8, (void *)ctx->args[2]);
 	__builtin_memset(record.info, 0, sizeof(record.info));
@@ -371,7 +370,7 @@ SEC("raw_tp/signal_generate")
 int on_signal_sent(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *target = (void *)ctx->args[2];
-	struct chop_event_signal record;
+	struct chop_live_signal record;
 	struct chop_task *task;
 	u32 tid;
 
@@ -390,7 +389,7 @@ int on_signal_sent(struct bpf_raw_tracepoint_args *ctx)
 		}
 		return 0;
 	}
-	fill_head(&record.head, CHOP_EVENT_IGNORED, (u32)ctx->args[0]);
+	fill_head(&record.head, CHOP_LIVE_IGNORED, (u32)ctx->args[0]);
 	record.head.tid = tid;
 	record.head.pid = BPF_CORE_READ(target, tgid);
 	record.handler = 1;
@@ -407,7 +406,7 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	struct linux_binprm *program = (void *)ctx->args[2];
 	u32 before = (u32)ctx->args[1], tid = (u32)bpf_get_current_pid_tgid();
 	struct work *work = begin_work();
-	struct chop_event_task *record;
+	struct chop_live_task *record;
 	struct chop_task *found, moved;
 	struct chop_piece *piece;
 	u64 start, end;
@@ -424,9 +423,9 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	}
 	if (!tell_tasks)
 		return 0;
-	record = (struct chop_event_task *)work;
+	record = (struct chop_live_task *)work;
 	__builtin_memset(&work->call, 0, sizeof(work->call));
-	fill_head(&record->head, CHOP_EVENT_EXEC, 0);
+	fill_head(&record->head, CHOP_LIVE_EXEC, 0);
 	record->other = before;
 	piece = piece_begin(work, moved.path, CHOP_PIECE_MEMORY);
 	if (!piece)

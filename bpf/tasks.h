@@ -69,7 +69,7 @@ static __always_inline void put(void *record, u64 size)
 		put_slowly(record, size);
 }
 
-static __always_inline void fill_head(struct chop_event_head *head, u32 kind, u32 number)
+static __always_inline void fill_head(struct chop_live_head *head, u32 kind, u32 number)
 {
 	u64 id = bpf_get_current_pid_tgid();
 
@@ -96,7 +96,7 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx)
 	struct task_struct *child = (void *)ctx->args[1];
 	struct chop_task *parent = current_task();
 	struct chop_task fresh = { .flags = TASK_NEW };
-	struct chop_event_task record;
+	struct chop_live_task record;
 	u32 tid;
 
 	if (!parent || !follow)
@@ -110,7 +110,7 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx)
 	if (!tell_tasks || (parent->flags & TASK_WAIT_EXEC))
 		return 0;
 	__builtin_memset(&record, 0, sizeof(record));
-	fill_head(&record.head, CHOP_EVENT_FORK, 0);
+	fill_head(&record.head, CHOP_LIVE_FORK, 0);
 	record.other = tid;
 	record.other_pid = BPF_CORE_READ(child, tgid);
 	put(&record, sizeof(record));
@@ -122,7 +122,7 @@ int on_task_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *self = (void *)ctx->args[0];
 	struct chop_task *task = current_task();
-	struct chop_event_task record;
+	struct chop_live_task record;
 	u64 id = bpf_get_current_pid_tgid();
 	u32 tid = (u32)id;
 
@@ -133,7 +133,7 @@ int on_task_exit(struct bpf_raw_tracepoint_args *ctx)
 	    BPF_CORE_READ(self, signal, group_exec_task))
 		return 0;
 	__builtin_memset(&record, 0, sizeof(record));
-	fill_head(&record.head, CHOP_EVENT_TASK_EXIT, 0);
+	fill_head(&record.head, CHOP_LIVE_TASK_EXIT, 0);
 	record.status = BPF_CORE_READ(self, exit_code);
 	/* The record first: when no thread is left, all has been said. */
 	if (tell_tasks)

@@ -5,12 +5,14 @@
 
 #include <stdint.h>
 
+#include <chop/assert.h>
+
 /* Same layout as struct user_regs_struct and elf_gregset_t: 27 words. */
 struct chop_regs {
 	uint64_t r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
 	uint64_t orig_rax, rip, cs, eflags, rsp, ss, fs_base, gs_base, ds, es, fs, gs;
 };
-_Static_assert(sizeof(struct chop_regs) == 27 * 8, "register layout is an ABI");
+CHOP_STATIC_ASSERT(sizeof(struct chop_regs) == 27 * 8, "register layout is an ABI");
 
 /* e_machine of an ELF file of this architecture (EM_X86_64), and its usual name. */
 #define CHOP_ELF_MACHINE      62

@@ -17,6 +17,7 @@
 
 #include <stdint.h>
 
+#include <chop/assert.h>
 #include <chop/arch.h>
 
 #define CHOP_CAPTURE_OWNER   "chop"	/* the note's owner (name) */
@@ -57,7 +58,7 @@ struct chop_page_range {
 	uint32_t pages;	     /* of page_size */
 	uint32_t properties; /* enum chop_page_property */
 };
-_Static_assert(sizeof(struct chop_page_range) == 16, "file format");
+CHOP_STATIC_ASSERT(sizeof(struct chop_page_range) == 16, "file format");
 
 struct chop_capture_note {
 	uint32_t version;    /* CHOP_CAPTURE_VERSION */
@@ -82,6 +83,6 @@ struct chop_capture_note {
 	uint32_t cpu[CHOP_CPU_WORDS];	/* enum chop_cpu_word; all 0 when not known */
 	uint32_t xstate_size;		/* bytes; what NT_X86_XSTATE lacks of them is 0 */
 };
-_Static_assert(sizeof(struct chop_capture_note) == 224, "file format");
+CHOP_STATIC_ASSERT(sizeof(struct chop_capture_note) == 224, "file format");
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
  * What the BPF programs of `chop syscalls` and `chop probe` and the tool say to each other.
- * Records go through a ring buffer; each starts with struct chop_event_head and is followed by
+ * Records go through a ring buffer; each starts with struct chop_live_head and is followed by
  * pieces of memory. All numbers are in the machine's byte order: both sides run on it.
  */
 #ifndef CHOP_EVENT_H
@@ -20,61 +20,61 @@ typedef uint32_t chop_u32;
 typedef uint64_t chop_u64;
 #endif
 
-enum chop_event_kind {
-	CHOP_EVENT_ENTER = 1, /* arguments, pieces */
-	CHOP_EVENT_EXIT,      /* result, pieces */
-	CHOP_EVENT_CALL,      /* a call whose entry was not seen: arguments, result, pieces */
-	CHOP_EVENT_SUMMARY,   /* one whole call in brief: times only */
-	CHOP_EVENT_SIGNAL,    /* delivered to this thread */
-	CHOP_EVENT_IGNORED,   /* a signal sent to this thread, which ignores it */
-	CHOP_EVENT_FORK,      /* this thread made another */
-	CHOP_EVENT_EXEC,      /* this process runs another program now */
-	CHOP_EVENT_TASK_EXIT, /* this thread ended */
-	CHOP_EVENT_STOPPED,   /* by a signal */
-	CHOP_EVENT_PROBE,     /* a probe point was hit */
+enum chop_live_kind {
+	CHOP_LIVE_ENTER = 1, /* arguments, pieces */
+	CHOP_LIVE_EXIT,	     /* result, pieces */
+	CHOP_LIVE_CALL,	     /* a call whose entry was not seen: arguments, result, pieces */
+	CHOP_LIVE_SUMMARY,   /* one whole call in brief: times only */
+	CHOP_LIVE_SIGNAL,    /* delivered to this thread */
+	CHOP_LIVE_IGNORED,   /* a signal sent to this thread, which ignores it */
+	CHOP_LIVE_FORK,	     /* this thread made another */
+	CHOP_LIVE_EXEC,	     /* this process runs another program now */
+	CHOP_LIVE_TASK_EXIT, /* this thread ended */
+	CHOP_LIVE_STOPPED,   /* by a signal */
+	CHOP_LIVE_PROBE,     /* a probe point was hit */
 };
 
-struct chop_event_head {
+struct chop_live_head {
 	chop_u64 time; /* CLOCK_MONOTONIC, ns */
 	chop_u32 tid, pid;
-	chop_u16 kind;	 /* enum chop_event_kind */
+	chop_u16 kind;	 /* enum chop_live_kind */
 	chop_u16 flags;	 /* CHOP_EVENT_ flags */
 	chop_u32 number; /* system call, signal, probe */
 };
-#define CHOP_EVENT_CUT	 1 /* pieces are missing: there was no room */
-#define CHOP_EVENT_AGAIN 2 /* pieces could not be read; tried again at the exit */
-#define CHOP_EVENT_32	 4 /* a 32-bit call: its number means another one */
+#define CHOP_LIVE_CUT	1 /* pieces are missing: there was no room */
+#define CHOP_LIVE_AGAIN 2 /* pieces could not be read; tried again at the exit */
+#define CHOP_EVENT_32	4 /* a 32-bit call: its number means another one */
 
 /*
  * An exit without memory to tell of ends after `result`, or after the first of `args`: in an exit
  * that is the time on the processor, if it was asked for.
  */
-struct chop_event_call {
-	struct chop_event_head head;
+struct chop_live_call {
+	struct chop_live_head head;
 	chop_u64 result;
 	chop_u64 args[6];
 };
 
-struct chop_event_summary {
-	struct chop_event_head head;
+struct chop_live_summary {
+	struct chop_live_head head;
 	chop_u64 wall, cpu; /* ns */
 	chop_u64 result;
 };
 
 #define CHOP_SIGINFO_SIZE 48 /* all of siginfo_t that is ever filled in */
-struct chop_event_signal {
-	struct chop_event_head head;
+struct chop_live_signal {
+	struct chop_live_head head;
 	chop_u64 handler; /* 0 default, 1 ignore */
 	chop_u8 info[CHOP_SIGINFO_SIZE];
 };
 
-struct chop_event_task {
-	struct chop_event_head head;
+struct chop_live_task {
+	struct chop_live_head head;
 	chop_u32 other, other_pid; /* fork: the new thread; exec: the thread id it had before */
 	chop_u32 status;	   /* exit: as wait gives it */
 	chop_u32 group_dead;	   /* exit: the last thread of its process */
 				   /*
-	 * exec: at the place of a struct chop_event_call's end pieces follow: the path, at the
+	 * exec: at the place of a struct chop_live_call's end pieces follow: the path, at the
 	 * address execve was given; then the new program's arguments and environment, each text with its NUL.
 	 */
 };

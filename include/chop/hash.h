@@ -62,7 +62,7 @@ static inline uint64_t chop_xxh_tail(uint64_t hash, const uint8_t *at, size_t le
 /* XXH64 of `size` bytes. To hash several pieces as one, chain: the last hash is the seed. */
 static inline uint64_t chop_hash(const void *data, size_t size, uint64_t seed)
 {
-	const uint8_t *at = data;
+	const uint8_t *at = (const uint8_t *)data;
 	size_t left = size;
 	uint64_t hash = seed + CHOP_XXH_P5;
 

@@ -45,6 +45,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include <chop/assert.h>
 #include <string.h>
 
 #define CHOP_PAGE_TRACE_MAGIC	"CHOPPGT" /* 8 bytes with the NUL */
@@ -75,7 +77,7 @@ struct chop_page_trace_header {
 	uint64_t sample_limit; /* a page is recorded if its hash >> 11 is below this, of 2^53 */
 	uint64_t reserved[4];  /* 0 */
 };
-_Static_assert(sizeof(struct chop_page_trace_header) == 96, "file format");
+CHOP_STATIC_ASSERT(sizeof(struct chop_page_trace_header) == 96, "file format");
 
 struct chop_page_trace_chunk {
 	uint32_t magic;
@@ -83,7 +85,7 @@ struct chop_page_trace_chunk {
 	uint32_t records;  /* in the payload */
 	uint32_t checksum; /* CRC-32 (IEEE 802.3) of the payload */
 };
-_Static_assert(sizeof(struct chop_page_trace_chunk) == 16, "file format");
+CHOP_STATIC_ASSERT(sizeof(struct chop_page_trace_chunk) == 16, "file format");
 
 /* Events: what values[] and the text hold. Addresses are bytes, protections PROT_ bits. */
 enum chop_page_kind {

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <chop/assert.h>
 #include <chop/arch.h>
 
 /* Where the pager's own pages are in the program; far from what kernels hand out. */
@@ -84,7 +85,7 @@ struct pager_record {
 	uint16_t flags;
 	int16_t call;
 };
-_Static_assert(sizeof(struct pager_record) == 32, "ring format");
+CHOP_STATIC_ASSERT(sizeof(struct pager_record) == 32, "ring format");
 
 /* What a thread is doing, for attributing the kernel's accesses; written by chop. */
 struct pager_call {

@@ -10,8 +10,10 @@
 
 #ifdef __bpf__
 typedef __s32 chop_s32;
+typedef __s64 chop_s64;
 #else
 typedef int32_t chop_s32;
+typedef int64_t chop_s64;
 #endif
 
 #define CHOP_PROBE_ARGS	    8
@@ -68,6 +70,39 @@ struct chop_probe_test {
 	chop_u64 value;
 };
 
+static inline chop_u64 chop_probe_sized(const struct chop_probe_fetch *fetch, chop_u64 value)
+{
+	chop_u32 unused = 64 - 8 * (fetch->size & 15);
+
+	if (unused > 56)
+		return value;
+	value <<= unused;
+	return fetch->is_signed ? (chop_u64)((chop_s64)value >> unused) : value >> unused;
+}
+
+/* Whether a test of a value holds: the same in the kernel and in the tool. */
+static inline int chop_probe_holds(const struct chop_probe_test *test, chop_u64 value)
+{
+	int less = test->is_signed ? (chop_s64)value < (chop_s64)test->value : value < test->value;
+
+	switch (test->op) {
+	case CHOP_TEST_EQ:
+		return value == test->value;
+	case CHOP_TEST_NE:
+		return value != test->value;
+	case CHOP_TEST_LT:
+		return less;
+	case CHOP_TEST_LE:
+		return less || value == test->value;
+	case CHOP_TEST_GT:
+		return !less && value != test->value;
+	case CHOP_TEST_GE:
+		return !less;
+	default:
+		return (value & test->value) != 0;
+	}
+}
+
 /* What to do at a site; all tests must hold. */
 struct chop_probe_plan {
 	chop_u8 arg_count, test_count, pad[6];
@@ -81,6 +116,7 @@ enum chop_probe_mode {
 	CHOP_PROBE_RECORDS, /* each hit is a record */
 	CHOP_PROBE_COUNTS,  /* hits are counted in the kernel */
 	CHOP_PROBE_VALUES,  /* argument 0 goes into a histogram in the kernel */
+	CHOP_PROBE_STOPS,   /* each hit is a record, and stops the thread for its tracer */
 };
 enum chop_probe_by { CHOP_BY_NOTHING, CHOP_BY_THREAD, CHOP_BY_PROCESS };
 
@@ -104,7 +140,7 @@ struct chop_probe_sum {
 
 /* A hit; head.number is the row. */
 struct chop_probe_record {
-	struct chop_event_head head;
+	struct chop_live_head head;
 	chop_u32 plan, pad;
 	chop_u32 unread; /* a bit for each argument that could not be read */
 	chop_u32 used;	 /* bytes of `text` */

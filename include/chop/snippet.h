@@ -36,6 +36,7 @@
 
 #include <stddef.h>
 
+#include <chop/assert.h>
 #include <chop/arch.h>
 #include <chop/xstate.h>
 
@@ -177,20 +178,20 @@ struct snippet_note {
 	/* NUL-terminated text follows: function, program, needed features */
 };
 
-_Static_assert(sizeof(struct snippet_table) == 16, "snippet ABI");
-_Static_assert(sizeof(struct snippet_run) == 40, "snippet ABI");
-_Static_assert(sizeof(struct snippet_hull) == 40, "snippet ABI");
-_Static_assert(sizeof(struct snippet_change) == 24, "snippet ABI");
-_Static_assert(sizeof(struct snippet_end) == 16, "snippet ABI");
-_Static_assert(sizeof(struct snippet_mask) == 16, "snippet ABI");
-_Static_assert(sizeof(struct snippet_feature) == 16, "snippet ABI");
-_Static_assert(sizeof(struct snippet_alias) == 16, "snippet ABI");
-_Static_assert(sizeof(struct snippet_mapping) == 32, "snippet ABI");
-_Static_assert(sizeof(struct snippet_hint) == 16, "snippet ABI");
-_Static_assert(sizeof(struct snippet_note) == 24, "snippet ABI");
-_Static_assert(offsetof(struct snippet_header, entry) == SNIPPET_ENTRY_OFFSET, "snippet ABI");
-_Static_assert(sizeof(struct snippet_header) == 64 + 2 * 27 * 8 + 15 * 8 + 24 + 24 * 16 + 128,
-	       "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_table) == 16, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_run) == 40, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_hull) == 40, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_change) == 24, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_end) == 16, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_mask) == 16, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_feature) == 16, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_alias) == 16, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_mapping) == 32, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_hint) == 16, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_note) == 24, "snippet ABI");
+CHOP_STATIC_ASSERT(offsetof(struct snippet_header, entry) == SNIPPET_ENTRY_OFFSET, "snippet ABI");
+CHOP_STATIC_ASSERT(sizeof(struct snippet_header) == 64 + 2 * 27 * 8 + 15 * 8 + 24 + 24 * 16 + 128,
+		   "snippet ABI");
 
 #endif /* __ASSEMBLER__ */
 #endif

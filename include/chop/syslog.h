@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <chop/assert.h>
 #include <chop/arch.h>
 
 #define CHOP_SYSLOG_MAGIC   "CHOPSYS" /* 8 bytes with the NUL */
@@ -35,7 +36,7 @@ struct chop_syslog_header {
 	uint64_t payload_size; /* bytes that follow */
 	uint64_t hash;	       /* XXH64, seed 0, of the payload */
 };
-_Static_assert(sizeof(struct chop_syslog_header) == 40, "file format");
+CHOP_STATIC_ASSERT(sizeof(struct chop_syslog_header) == 40, "file format");
 
 enum chop_event_kind {
 	CHOP_EVENT_CALL = 1,   /* a system call */
@@ -84,7 +85,7 @@ struct chop_event {
 	 */
 	uint64_t extra[2];
 };
-_Static_assert(sizeof(struct chop_event) == 112, "file format");
+CHOP_STATIC_ASSERT(sizeof(struct chop_event) == 112, "file format");
 
 struct chop_event_range {
 	uint64_t address, size; /* bytes of the program's memory */
@@ -120,21 +121,21 @@ static inline const struct chop_event *chop_event_next(const uint8_t *payload, u
 						       uint64_t *offset,
 						       struct chop_event_parts *parts)
 {
-	const struct chop_event *event = (const void *)(payload + *offset);
+	const struct chop_event *event = (const struct chop_event *)(payload + *offset);
 	uint64_t left = size - *offset, used = sizeof(*event);
 
 	if (*offset > size || left < sizeof(*event) || event->size > left || event->size % 8 ||
 	    event->size < sizeof(*event))
 		return NULL;
 	left = event->size;
-	parts->inputs = (const void *)((const uint8_t *)event + used);
+	parts->inputs = (const struct chop_event_range *)((const uint8_t *)event + used);
 	if (event->inputs > (left - used) / sizeof(struct chop_event_range))
 		return NULL;
 	used += event->inputs * sizeof(struct chop_event_range);
 	parts->writes = (const uint8_t *)event + used;
 	for (uint32_t i = 0; i < event->writes; i++) {
 		const struct chop_event_range *range =
-			(const void *)((const uint8_t *)event + used);
+			(const struct chop_event_range *)((const uint8_t *)event + used);
 
 		if (left - used < sizeof(*range) || range->size > left - used - sizeof(*range))
 			return NULL;
@@ -145,7 +146,7 @@ static inline const struct chop_event *chop_event_next(const uint8_t *payload, u
 	parts->signal = NULL;
 	parts->xstate = NULL;
 	if (event->kind == CHOP_EVENT_SIGNAL) {
-		parts->signal = (const void *)((const uint8_t *)event + used);
+		parts->signal = (const struct chop_event_signal *)((const uint8_t *)event + used);
 		if (left - used < sizeof(*parts->signal) ||
 		    parts->signal->xstate_size > left - used - sizeof(*parts->signal))
 			return NULL;
@@ -163,7 +164,9 @@ static inline const struct chop_event *chop_event_next(const uint8_t *payload, u
 static inline const struct chop_event_range *
 chop_event_write_after(const struct chop_event_range *range)
 {
-	return (const void *)((const uint8_t *)(range + 1) + CHOP_EVENT_ALIGN(range->size));
+	const uint8_t *next = (const uint8_t *)(range + 1) + CHOP_EVENT_ALIGN(range->size);
+
+	return (const struct chop_event_range *)next;
 }
 
 #endif

@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <chop/assert.h>
+
 enum {
 	XSTATE_X87 = 0,
 	XSTATE_SSE = 1,
@@ -38,7 +40,7 @@ enum {
 struct chop_xstate_component {
 	uint32_t number, offset, size, reserved;
 };
-_Static_assert(sizeof(struct chop_xstate_component) == 16, "component layout is an ABI");
+CHOP_STATIC_ASSERT(sizeof(struct chop_xstate_component) == 16, "component layout is an ABI");
 
 static inline uint64_t chop_xstate_load(const uint8_t *at, size_t size)
 {

@@ -17,8 +17,8 @@
 #include "event/stack.h"
 
 struct trace_event {
-	enum chop_event_kind kind;
-	uint16_t flags; /* CHOP_EVENT_CUT and others */
+	enum chop_live_kind kind;
+	uint16_t flags; /* CHOP_LIVE_CUT and others */
 	uint64_t time;	/* CLOCK_MONOTONIC, ns */
 	pid_t tid, pid;
 	unsigned int number; /* system call or signal */

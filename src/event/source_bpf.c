@@ -299,7 +299,7 @@ static int watch(struct bpf_source *s, const struct event_request *request)
 
 /* -- reading ------------------------------------------------------------------------------------- */
 
-static void from_head(struct trace_event *event, const struct chop_event_head *head)
+static void from_head(struct trace_event *event, const struct chop_live_head *head)
 {
 	*event = (struct trace_event){ .kind = head->kind,
 				       .flags = head->flags,
@@ -309,21 +309,21 @@ static void from_head(struct trace_event *event, const struct chop_event_head *h
 				       .number = head->number };
 }
 
-static void from_call(struct trace_event *event, const struct chop_event_call *call, size_t size)
+static void from_call(struct trace_event *event, const struct chop_live_call *call, size_t size)
 {
 	event->result = (int64_t)call->result;
 	if (size >= sizeof(*call))
 		memcpy(event->args, call->args, sizeof(event->args));
 }
 
-static void from_task(struct trace_event *event, const struct chop_event_task *task)
+static void from_task(struct trace_event *event, const struct chop_live_task *task)
 {
 	event->other = (pid_t)task->other;
 	event->other_pid = (pid_t)task->other_pid;
 	event->status = (int)task->status;
 }
 
-static void from_signal(struct trace_event *event, const struct chop_event_signal *signal)
+static void from_signal(struct trace_event *event, const struct chop_live_signal *signal)
 {
 	event->info = signal->info;
 	event->handler = signal->handler;
@@ -331,38 +331,38 @@ static void from_signal(struct trace_event *event, const struct chop_event_signa
 
 static int on_record(void *context, void *data, size_t size)
 {
-	const struct chop_event_summary *summary = data;
+	const struct chop_live_summary *summary = data;
 	struct bpf_source *s = context;
 	struct trace_event event;
 	struct pieces pieces = { 0 };
 
 	from_head(&event, data);
 	switch (event.kind) {
-	case CHOP_EVENT_SUMMARY:
+	case CHOP_LIVE_SUMMARY:
 		event.wall = summary->wall;
 		event.cpu = summary->cpu;
 		event.result = (int64_t)summary->result;
 		break;
-	case CHOP_EVENT_SIGNAL:
-	case CHOP_EVENT_IGNORED:
+	case CHOP_LIVE_SIGNAL:
+	case CHOP_LIVE_IGNORED:
 		from_signal(&event, data);
 		break;
-	case CHOP_EVENT_FORK:
-	case CHOP_EVENT_TASK_EXIT:
+	case CHOP_LIVE_FORK:
+	case CHOP_LIVE_TASK_EXIT:
 		from_task(&event, data);
 		break;
-	case CHOP_EVENT_EXEC:
+	case CHOP_LIVE_EXEC:
 		from_task(&event, data);
 		/* fall through */
 	default:
-		if (event.kind != CHOP_EVENT_EXEC)
+		if (event.kind != CHOP_LIVE_EXEC)
 			from_call(&event, data, size);
-		if (event.kind == CHOP_EVENT_EXIT && s->cpu_time)
-			event.cpu = ((const struct chop_event_call *)data)->args[0];
-		if (size < sizeof(struct chop_event_call))
+		if (event.kind == CHOP_LIVE_EXIT && s->cpu_time)
+			event.cpu = ((const struct chop_live_call *)data)->args[0];
+		if (size < sizeof(struct chop_live_call))
 			break;
-		pieces.data = (const uint8_t *)data + sizeof(struct chop_event_call);
-		pieces.size = size - sizeof(struct chop_event_call);
+		pieces.data = (const uint8_t *)data + sizeof(struct chop_live_call);
+		pieces.size = size - sizeof(struct chop_live_call);
 	}
 	event.memory = (struct decode_memory){ pieces_read, pieces_path, &pieces };
 	s->handled++;

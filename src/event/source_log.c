@@ -42,7 +42,7 @@ static int tell(struct log_source *s, const struct call_log_record *record, even
 				     .memory = { call_log_read, no_path, s->log } };
 
 	if (record->kind == CALL_LOG_SIGNAL) {
-		event.kind = CHOP_EVENT_SIGNAL;
+		event.kind = CHOP_LIVE_SIGNAL;
 		/* A handler that does not ask for it gets a frame with an old one, or none. */
 		if (call_log_read(s->log, record->info, info, sizeof(info)) < sizeof(info) ||
 		    memcmp(info, &record->number, sizeof(record->number)))
@@ -52,7 +52,7 @@ static int tell(struct log_source *s, const struct call_log_record *record, even
 	memcpy(event.args, record->args, sizeof(event.args));
 	if (record->kind == CALL_LOG_OTHER || !is_wanted(s, event.number))
 		return 0;
-	event.kind = record->kind == CALL_LOG_LAST ? CHOP_EVENT_ENTER : CHOP_EVENT_CALL;
+	event.kind = record->kind == CALL_LOG_LAST ? CHOP_LIVE_ENTER : CHOP_LIVE_CALL;
 	return handler(context, &event);
 }
 

@@ -51,7 +51,7 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
-static void begin(struct trace_event *event, struct ptraced *thread, enum chop_event_kind kind)
+static void begin(struct trace_event *event, struct ptraced *thread, enum chop_live_kind kind)
 {
 	*event = (struct trace_event){ .kind = kind,
 				       .time = now(),
@@ -93,7 +93,7 @@ static int on_entry(struct ptrace_source *s, struct ptraced *thread,
 	thread->remaps = s->request->stacks && changes_mappings(number);
 	if (!thread->in_call)
 		return 0;
-	begin(&event, thread, CHOP_EVENT_ENTER);
+	begin(&event, thread, CHOP_LIVE_ENTER);
 	thread->entered = event.time;
 	thread->number = (unsigned int)number;
 	if (s->summary)
@@ -140,7 +140,7 @@ static int on_leave(struct ptrace_source *s, struct ptraced *thread,
 	if (!thread->in_call)
 		return 0;
 	thread->in_call = false;
-	begin(&event, thread, s->summary ? CHOP_EVENT_SUMMARY : CHOP_EVENT_EXIT);
+	begin(&event, thread, s->summary ? CHOP_LIVE_SUMMARY : CHOP_LIVE_EXIT);
 	event.number = thread->number;
 	event.result = info->exit.rval;
 	event.wall = event.time - thread->entered;
@@ -181,7 +181,7 @@ static int on_signal_stop(struct ptrace_source *s, struct ptraced *thread, int s
 	if (!s->request->signals || thread->waiting ||
 	    ptrace(PTRACE_GETSIGINFO, thread->tid, 0, &info))
 		return 0;
-	begin(&event, thread, CHOP_EVENT_SIGNAL);
+	begin(&event, thread, CHOP_LIVE_SIGNAL);
 	event.number = (unsigned int)sig;
 	event.info = (const uint8_t *)&info;
 	event.handler = 1;
@@ -196,7 +196,7 @@ static int on_new_thread(struct ptrace_source *s, struct ptraced *thread)
 
 	if (ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, &tid))
 		return 0;
-	begin(&event, thread, CHOP_EVENT_FORK);
+	begin(&event, thread, CHOP_LIVE_FORK);
 	event.other = (pid_t)tid;
 	event.other_pid = remote_process((pid_t)tid);
 	child = ptraced_find(&s->threads, event.other);
@@ -219,7 +219,7 @@ static int on_exec(struct ptrace_source *s, struct ptraced *thread)
 	if (ptrace(PTRACE_GETEVENTMSG, thread->tid, 0, &tid))
 		return 0;
 	stacks_changed(&s->stacks, thread->pid);
-	begin(&event, thread, CHOP_EVENT_EXEC);
+	begin(&event, thread, CHOP_LIVE_EXEC);
 	event.other = (pid_t)tid;
 	if ((pid_t)tid != thread->tid && (before = ptraced_find(&s->threads, (pid_t)tid))) {
 		thread->in_call = before->in_call;
@@ -234,7 +234,7 @@ static int on_group_stop(struct ptrace_source *s, struct ptraced *thread, int si
 {
 	struct trace_event event;
 
-	begin(&event, thread, CHOP_EVENT_STOPPED);
+	begin(&event, thread, CHOP_LIVE_STOPPED);
 	event.number = (unsigned int)sig;
 	return tell(s, &event);
 }
@@ -244,7 +244,7 @@ static int on_end(struct ptrace_source *s, struct ptraced *thread, int status)
 	struct trace_event event;
 	int error;
 
-	begin(&event, thread, CHOP_EVENT_TASK_EXIT);
+	begin(&event, thread, CHOP_LIVE_TASK_EXIT);
 	event.status = status;
 	error = thread->waiting ? 0 : tell(s, &event);
 	if (thread->tid == s->base.command) {

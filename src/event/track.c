@@ -166,7 +166,7 @@ static int on_enter(struct track *track, struct track_thread *thread,
 		    const struct trace_event *event)
 {
 	begin_call(track, thread, event);
-	if (event->flags & CHOP_EVENT_AGAIN)
+	if (event->flags & CHOP_LIVE_AGAIN)
 		keep_entry(thread, event);
 	if (thread->undecoded)
 		return 0;
@@ -314,7 +314,7 @@ static int signal_event(struct track *track, struct track_thread *thread,
 	if (signal.known)
 		memcpy(signal.info, event->info, sizeof(signal.info));
 	/* An ignored one would have been seen on the way out of the call. */
-	if (event->kind == CHOP_EVENT_IGNORED && thread->in_call) {
+	if (event->kind == CHOP_LIVE_IGNORED && thread->in_call) {
 		*vec_push(&thread->held) = signal;
 		return 0;
 	}
@@ -475,24 +475,24 @@ int track_event(struct track *track, const struct trace_event *event)
 	if (thread->failed)
 		return 0;
 	switch (event->kind) {
-	case CHOP_EVENT_ENTER:
+	case CHOP_LIVE_ENTER:
 		return on_enter(track, thread, event);
-	case CHOP_EVENT_EXIT:
+	case CHOP_LIVE_EXIT:
 		return on_leave(track, thread, event);
-	case CHOP_EVENT_CALL:
+	case CHOP_LIVE_CALL:
 		return on_call(track, thread, event);
-	case CHOP_EVENT_SUMMARY:
+	case CHOP_LIVE_SUMMARY:
 		return on_summary(track, thread, event);
-	case CHOP_EVENT_SIGNAL:
-	case CHOP_EVENT_IGNORED:
+	case CHOP_LIVE_SIGNAL:
+	case CHOP_LIVE_IGNORED:
 		return signal_event(track, thread, event);
-	case CHOP_EVENT_FORK:
+	case CHOP_LIVE_FORK:
 		return on_fork(track, thread, event);
-	case CHOP_EVENT_EXEC:
+	case CHOP_LIVE_EXEC:
 		return on_exec(track, thread, event);
-	case CHOP_EVENT_TASK_EXIT:
+	case CHOP_LIVE_TASK_EXIT:
 		return on_task_exit(track, thread, event);
-	case CHOP_EVENT_STOPPED:
+	case CHOP_LIVE_STOPPED:
 		return on_stopped(track, thread, event);
 	default:
 		return 0;
