@@ -17,7 +17,9 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-#define WAIT_EXEC 1 /* ours until it runs the command */
+#define WAIT_EXEC     1		  /* ours until it runs the command */
+#define JOBCTL_TRACED (1ul << 27) /* linux/sched/jobctl.h: it stands still for its tracer */
+#define SIGSTOP	      19	  /* no thread can block or ignore it */
 
 /* As the kernel's, where the count of live threads is. */
 struct atomic_count {
@@ -46,6 +48,9 @@ const volatile __u64 wait_full = 0; /* ns to wait for room in the ring before gi
 /* Read by the tool. */
 __u64 lost = 0;	       /* records there was no room for */
 __u64 lost_counts = 0; /* counts, starts and processes there was no room for */
+
+/* Set by the tool: the thread that runs code of the tool, which does not count. */
+__u32 errand = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -98,6 +103,18 @@ struct {
 	__type(key, struct activation);
 	__type(value, u64);
 } activations SEC(".maps");
+
+/* Threads that may have to stop. */
+struct thread_stop {
+	u32 told; /* a bit for each plan (modulo 32) the tool was told of; the stop is under way */
+	u32 in_call;
+};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 32768);
+	__type(key, u32);
+	__type(value, struct thread_stop);
+} stops SEC(".maps");
 
 /* -- who is watched -------------------------------------------------------------------------- */
 
@@ -287,18 +304,18 @@ static __always_inline void take_stacks(void *ctx, struct chop_probe_record_stac
 		full->kernel_size = bpf_get_stack(ctx, full->kernel, sizeof(full->kernel), 0);
 }
 
-static __always_inline void tell(void *ctx, u64 cookie, const struct chop_probe_plan *plan,
+static __always_inline bool tell(void *ctx, u64 cookie, const struct chop_probe_plan *plan,
 				 const struct values *values, bool user_regs, bool sleeps)
 {
 	struct chop_probe_record *record = reserve();
 	u64 id = bpf_get_current_pid_tgid();
 
 	if (!record)
-		return;
+		return false;
 	record->head.time = bpf_ktime_get_ns();
 	record->head.tid = (u32)id;
 	record->head.pid = id >> 32;
-	record->head.kind = CHOP_EVENT_PROBE;
+	record->head.kind = CHOP_LIVE_PROBE;
 	record->head.flags = 0;
 	record->head.number = (u32)cookie;
 	record->plan = cookie >> 32;
@@ -312,6 +329,80 @@ static __always_inline void tell(void *ctx, u64 cookie, const struct chop_probe_
 	if (with_stack)
 		take_stacks(ctx, (void *)record, user_regs);
 	bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+	return true;
+}
+
+/* -- stops -------------------------------------------------------------------------------------- */
+
+static __always_inline void send_stop(u32 tid)
+{
+	if (!bpf_send_signal_thread(SIGSTOP))
+		return;
+	__sync_fetch_and_add(&lost, 1);
+	bpf_map_delete_elem(&stops, &tid);
+}
+
+/*
+ * At most one stop of a thread is under way, until the tool has seen it: what the stop itself does
+ * - it sends and takes a signal, sleeps, tells its tracer - is no hit that stops it again. In a
+ * system call it waits for the call's exit: a signal would interrupt the call.
+ */
+static __always_inline void stop(void *ctx, u64 cookie, const struct chop_probe_plan *plan,
+				 const struct values *values)
+{
+	struct task_struct *self = (void *)bpf_get_current_task();
+	u32 tid = (u32)bpf_get_current_pid_tgid(), bit = 1u << (cookie >> 32 & 31);
+	struct thread_stop *known, fresh = { .told = bit };
+
+	if (tid == errand || BPF_CORE_READ(self, jobctl) & JOBCTL_TRACED)
+		return;
+	known = bpf_map_lookup_elem(&stops, &tid);
+	if (known && known->told) {
+		if (!(known->told & bit) && tell(ctx, cookie, plan, values, false, false))
+			known->told |= bit;
+		return;
+	}
+	if (!tell(ctx, cookie, plan, values, false, false))
+		return;
+	if (known) {
+		known->told = bit;
+		if (known->in_call)
+			return;
+	} else if (bpf_map_update_elem(&stops, &tid, &fresh, BPF_ANY)) {
+		__sync_fetch_and_add(&lost, 1);
+		return;
+	}
+	send_stop(tid);
+}
+
+SEC("raw_tp/sys_enter")
+int on_call_enter(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct thread_stop *known, fresh = { .in_call = true };
+
+	if (!watched() || tid == errand)
+		return 0;
+	known = bpf_map_lookup_elem(&stops, &tid);
+	if (known)
+		known->in_call = true;
+	else
+		bpf_map_update_elem(&stops, &tid, &fresh, BPF_ANY);
+	return 0;
+}
+
+SEC("raw_tp/sys_exit")
+int on_call_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 tid = (u32)bpf_get_current_pid_tgid();
+	struct thread_stop *known = bpf_map_lookup_elem(&stops, &tid);
+
+	if (!known || !known->in_call || tid == errand)
+		return 0;
+	known->in_call = false;
+	if (known->told)
+		send_stop(tid);
+	return 0;
 }
 
 /* -- at a site -------------------------------------------------------------------------------------- */
@@ -340,6 +431,8 @@ static __always_inline int hit(void *ctx, bool user_regs, bool sleeps)
 		count_value((u32)cookie, values.value[0], plan->fetch[0].is_signed);
 	else if (mode == CHOP_PROBE_RECORDS)
 		tell(ctx, cookie, plan, &values, user_regs, sleeps);
+	else if (mode == CHOP_PROBE_STOPS)
+		stop(ctx, cookie, plan, &values);
 	return 0;
 }
 

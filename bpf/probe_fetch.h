@@ -11,16 +11,6 @@
 
 /* -- values --------------------------------------------------------------------------------------- */
 
-static __always_inline u64 sized(u64 value, const struct chop_probe_fetch *fetch)
-{
-	u32 unused = 64 - 8 * (fetch->size & 15);
-
-	if (unused > 56)
-		return value;
-	value <<= unused;
-	return fetch->is_signed ? (u64)((s64)value >> unused) : value >> unused;
-}
-
 /* Functions of the kernel are given pointers of the program, too: the upper half is the kernel's. */
 static __always_inline bool in_kernel(u64 address)
 {
@@ -91,7 +81,7 @@ static __always_inline long fetch_value(void *ctx, const struct chop_probe_fetch
 		error = load(word, size, from, fetch->kernel, sleeps);
 		value = word[0];
 	}
-	*out = sized(value + (s64)fetch->after, fetch);
+	*out = chop_probe_sized(fetch, value + (s64)fetch->after);
 	return error;
 }
 
@@ -104,28 +94,6 @@ static __noinline long fetch_sleepy(void *ctx, const struct chop_probe_fetch *fe
 static __noinline long fetch_fast(void *ctx, const struct chop_probe_fetch *fetch, u64 *out)
 {
 	return fetch_value(ctx, fetch, out, false);
-}
-
-static __always_inline bool holds(const struct chop_probe_test *test, u64 value)
-{
-	bool less = test->is_signed ? (s64)value < (s64)test->value : value < test->value;
-
-	switch (test->op) {
-	case CHOP_TEST_EQ:
-		return value == test->value;
-	case CHOP_TEST_NE:
-		return value != test->value;
-	case CHOP_TEST_LT:
-		return less;
-	case CHOP_TEST_LE:
-		return less || value == test->value;
-	case CHOP_TEST_GT:
-		return !less && value != test->value;
-	case CHOP_TEST_GE:
-		return !less;
-	default:
-		return value & test->value;
-	}
 }
 
 struct values {
@@ -180,7 +148,8 @@ static __always_inline bool take_values(void *ctx, const struct chop_probe_plan 
 	for (u32 i = 0; i < CHOP_PROBE_TESTS && i < plan->test_count; i++) {
 		u32 arg = plan->test[i].arg & (CHOP_PROBE_ARGS - 1);
 
-		if ((values->unread >> arg & 1) || !holds(&plan->test[i], values->value[arg]))
+		if ((values->unread >> arg & 1) ||
+		    !chop_probe_holds(&plan->test[i], values->value[arg]))
 			return false;
 	}
 	return true;

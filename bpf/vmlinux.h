@@ -115,6 +115,7 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct sigpending pending;
 	int pid, tgid, exit_code;
+	unsigned long jobctl;
 	struct mm_struct *mm;
 	struct files_struct *files;
 	struct fs_struct *fs;

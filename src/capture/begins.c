@@ -213,6 +213,7 @@ int begins_enter(struct session *session, struct thread *thread, uint64_t invoca
 	region->watch_begins = !session_is_timed(session) && counts_matter(session, invocation);
 	region->reached = region->watch_begins ? reached_inside : NULL;
 	region->left = region->watch_begins ? left : NULL;
+	region->passed = session->options->points ? points_inside : NULL;
 	region->context = session;
 	if (!region->watch_begins)
 		return 0;
@@ -270,7 +271,8 @@ static void set_region(struct session *session)
 	for (size_t i = 0; i < marks->ends.length; i++)
 		*vec_push(&region->ends) = marks->ends.items[i];
 	region->active_ns = options->active;
-	if (options->active || session->tallies.length)
+	region->ends_at_point = options->points && options->points->ends;
+	if (options->active || session->tallies.length || region->ends_at_point)
 		region->end_kind = END_AT_STATE;
 	else
 		region->end_kind = marks->ends.length ? END_AT_ADDRESS : END_AT_RETURN;
@@ -303,6 +305,17 @@ static int set_begins(struct session *session, struct thread *thread)
 	return error;
 }
 
+/* With all begins and ends in the kernel there is nothing to wait for. */
+static int find_marks(struct session *session, struct thread *thread)
+{
+	const struct session_options *options = session->options;
+
+	if (options->function || options->begins.length || options->ends.length)
+		return marks_resolve(&session->tracee, thread, options, &session->marks);
+	session->marks.found = true;
+	return 0;
+}
+
 int begins_look(struct session *session, struct thread *thread)
 {
 	struct region_marks *marks = &session->marks;
@@ -313,11 +326,12 @@ int begins_look(struct session *session, struct thread *thread)
 		return 0;
 	}
 	/* A library that was unloaded took its breakpoints with it, and may come again. */
-	if (marks->found && !breakpoint_find(&session->tracee, marks->begins.items[0]))
+	if (marks->found && marks->begins.length &&
+	    !breakpoint_find(&session->tracee, marks->begins.items[0]))
 		region_marks_release(marks);
 	if (marks->found || marks->resolver)
 		return 0;
-	error = marks_resolve(&session->tracee, thread, session->options, marks);
+	error = find_marks(session, thread);
 	if (error == -ENOENT &&
 	    (session->running || session->options->born || session->options->taken)) {
 		/* A program that another one became need not have it, nor one with children. */

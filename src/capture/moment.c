@@ -28,14 +28,11 @@ static void end_here(struct passage *run, uint64_t pc)
 	run->capture->reached_end = pc;
 }
 
-int passage_on_time(struct passage *run, bool *ended)
+int passage_end_here(struct passage *run, bool progressed, bool *ended)
 {
 	struct chop_regs regs;
 	uint64_t pc;
 
-	run->time_up = false;
-	if (run->capture->ends.length)
-		return passage_set_ends(run);
 	if (thread_get_regs(run->owner, &regs))
 		return passage_alive(-ESRCH);
 	if (run->recorder.open) {
@@ -46,11 +43,22 @@ int passage_on_time(struct passage *run, bool *ended)
 	/* The call it was stopped in before the region may not have been made again yet. */
 	arch_restart_call(&regs);
 	pc = arch_pc(&regs);
-	if (pc == run->capture->begin || is_between(run, pc)) {
+	if ((pc == run->capture->begin && !progressed) || is_between(run, pc)) {
+		run->ending = true;
 		interrupt_at(interrupt_now() + TIME_AGAIN_NS);
 		return 0;
 	}
 	end_here(run, pc);
 	*ended = true;
 	return 0;
+}
+
+int passage_on_time(struct passage *run, bool *ended)
+{
+	run->time_up = false;
+	if (!run->ending && run->capture->ends.length)
+		return passage_set_ends(run);
+	if (!run->ending && run->region->ends_at_point)
+		return 0;
+	return passage_end_here(run, false, ended);
 }

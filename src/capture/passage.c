@@ -80,6 +80,16 @@ int passage_rewind_call(struct passage *run, struct thread *thread, const struct
 	return thread_set_regs(thread, &regs);
 }
 
+bool passage_ends_at(struct passage *run, enum event_kind kind, struct thread *thread)
+{
+	const struct region *region = run->region;
+	const struct event event = { .kind = kind, .thread = thread };
+	bool ends = region->passed && region->passed(region->context, &event);
+
+	return ends && thread == run->owner &&
+	       (!region->active_ns || interrupt_now() - run->started >= region->active_ns);
+}
+
 /* A thread that it starts must not inherit them: the call is made again without. */
 static int without_traps(struct passage *run, const struct chop_regs *regs)
 {
@@ -114,6 +124,8 @@ static int on_call_entry(struct passage *run, bool *ended)
 		pin_end(&run->pin);
 	if (run->trapping && (call.number == SYS_clone || call.number == SYS_clone3))
 		return without_traps(run, &regs);
+	run->recorder.ends =
+		!run->recorder.restarting && passage_ends_at(run, EVENT_CALL_ENTRY, run->owner);
 	error = recorder_enter(&run->recorder, &regs);
 	run->called_vdso |= run->recorder.ip >= run->region->vdso.start &&
 			    run->recorder.ip < run->region->vdso.end;
@@ -127,11 +139,20 @@ static int on_call_entry(struct passage *run, bool *ended)
 		return error ? error : resume(run);
 	}
 	*ended = !error;
+	run->owner->call_counted = *ended && run->recorder.ends;
 	run->capture->reached_end = run->recorder.ip;
 	return error;
 }
 
-static int on_call_exit(struct passage *run)
+/* The owner has passed a point in the kernel that ends the region. */
+static int end_at_point(struct passage *run, bool progressed, bool *ended)
+{
+	int error = passage_end_here(run, progressed, ended);
+
+	return error || *ended ? error : resume(run);
+}
+
+static int on_call_exit(struct passage *run, bool *ended)
 {
 	struct recorder *recorder = &run->recorder;
 	bool returned = recorder->open && recorder->call.number == SYS_rt_sigreturn;
@@ -153,6 +174,8 @@ static int on_call_exit(struct passage *run)
 		return error;
 	if (returned ? passage_close_mask(run) : passage_settle_mask(run, call.result))
 		return gone(run);
+	if (passage_ends_at(run, EVENT_CALL_EXIT, run->owner))
+		return end_at_point(run, true, ended);
 	return resume(run);
 }
 
@@ -230,13 +253,17 @@ static int on_event(struct passage *run, const struct event *event, bool *ended)
 	case EVENT_CALL_ENTRY:
 		return on_call_entry(run, ended);
 	case EVENT_CALL_EXIT:
-		return on_call_exit(run);
+		return on_call_exit(run, ended);
 	case EVENT_SIGNAL:
 		return passage_signal(run);
 	case EVENT_STOPPED:
 		return stopped(run, ended);
+	case EVENT_POINT:
+		return passage_ends_at(run, EVENT_POINT, run->owner)
+			       ? end_at_point(run, false, ended)
+			       : resume(run);
 	case EVENT_TIME:
-		if (!run->region->active_ns) {
+		if (!run->region->active_ns && !run->ending) {
 			passage_watch(run);
 			return 0;
 		}

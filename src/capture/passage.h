@@ -40,6 +40,7 @@ struct passage {
 	bool again;    /* the next call is the cancelled one */
 	bool released; /* other threads ran in between */
 	bool time_up;
+	bool ending;   /* at a point in the kernel, where a replay could not stop */
 	bool trapping; /* instructions that are recorded fault */
 };
 
@@ -52,6 +53,16 @@ int passage_set_ends(struct passage *run);
  * otherwise it is to go on. 0 or -errno with a message.
  */
 int passage_on_time(struct passage *run, bool *ended);
+/*
+ * The region ends where the owner has stopped - a moment later when no replay could stop there:
+ * in the middle of an instruction, or at the begin (unless it has `progressed`).
+ */
+int passage_end_here(struct passage *run, bool progressed, bool *ended);
+/*
+ * A thread is at a point in the kernel (EVENT_CALL_ENTRY, EVENT_CALL_EXIT, EVENT_POINT): whether
+ * the region ends there. Told once of each.
+ */
+bool passage_ends_at(struct passage *run, enum event_kind kind, struct thread *thread);
 /*
  * Run the owner until the region's end: 0. It is stopped then, as after any other reason
  * (-errno with a message).

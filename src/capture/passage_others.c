@@ -159,6 +159,9 @@ static int serve(struct passage *run, const struct event *event)
 {
 	struct thread *thread = event->thread;
 
+	if (event->kind == EVENT_CALL_ENTRY || event->kind == EVENT_CALL_EXIT ||
+	    event->kind == EVENT_POINT)
+		passage_ends_at(run, event->kind, thread);
 	if (event->kind == EVENT_CALL_ENTRY)
 		return on_call(run, thread);
 	if (event->kind == EVENT_SIGNAL)

@@ -287,7 +287,7 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 	memcpy(recorder->call.args, call.args, sizeof(call.args));
 	policy = find_policy(recorder, &reason);
 	recorder->split = recorder->splits && policy != POLICY_END;
-	if (recorder->split)
+	if (recorder->split || recorder->ends)
 		policy = POLICY_END;
 	if (policy == POLICY_REFUSE)
 		return refuse(recorder, reason);

@@ -47,6 +47,7 @@ struct recorder {
 	bool ended;	     /* the region ends in this call */
 	bool split;	     /* and goes on behind it */
 	bool splits;	     /* every call ends it */
+	bool ends;	     /* the next call ends it */
 };
 
 void recorder_begin(struct recorder *recorder, struct tracee *tracee, struct backend *backend,

@@ -36,10 +36,16 @@ struct region {
 	 * region runs: whether an end there is one this time. May be NULL: it is.
 	 */
 	bool (*reached)(void *context, uint64_t address);
+	/*
+	 * Called when a thread is at a point in the kernel (EVENT_CALL_ENTRY, EVENT_CALL_EXIT of
+	 * the owner, EVENT_POINT): whether the region ends there. May be NULL: it does not.
+	 */
+	bool (*passed)(void *context, const struct event *event);
 	/* The region is over, the owner can make calls, all stand still; may be NULL. */
 	void (*left)(void *context, struct thread *owner);
 	void *context;
-	bool watch_begins; /* their breakpoints are instructions, not jumps */
+	bool ends_at_point; /* it may end at points in the kernel; with END_AT_STATE */
+	bool watch_begins;  /* their breakpoints are instructions, not jumps */
 };
 
 /* For a new program image; the thread can make calls. 0 or -errno with a message. */

@@ -66,6 +66,11 @@ bool session_wants(const struct session *session, uint64_t invocation)
 	return !options->indices.length || index_ranges_contain(&options->indices, invocation);
 }
 
+bool session_wants_now(const struct session *session, uint64_t invocation)
+{
+	return session_wants(session, invocation) && interrupt_now() >= session->rest_until;
+}
+
 /* All regions have begun that can: each begin has its time. */
 static bool no_more_begins(const struct session *session)
 {
@@ -159,6 +164,8 @@ int session_capture(struct session *session, struct thread *thread, uint64_t inv
 	}
 	region->continuing = false;
 	check_done(session, invocation);
+	if (session->options->interval)
+		session->rest_until = interrupt_now() + session->options->interval;
 	return error;
 }
 
@@ -166,20 +173,16 @@ static int on_begin(struct session *session, struct thread *thread, uint64_t add
 {
 	uint64_t invocation;
 	bool begins = begins_hit(session, address, &invocation);
-	int error;
 
 	session->result->reached = begins_reached(session);
 	begins_skip(session, thread);
 	if (!begins)
 		return 0;
 	progress_show("invocation %" PRIu64, invocation);
-	if (!session_wants(session, invocation) || interrupt_now() < session->rest_until)
+	if (!session_wants_now(session, invocation))
 		return 0;
 	*resumed = true;
-	error = session_capture(session, thread, invocation);
-	if (session->options->interval)
-		session->rest_until = interrupt_now() + session->options->interval;
-	return error;
+	return session_capture(session, thread, invocation);
 }
 
 /* -- events -------------------------------------------------------------------------------- */
@@ -244,6 +247,10 @@ static int on_event(struct session *session, struct event *event)
 		break;
 	case EVENT_CALL_ENTRY:
 	case EVENT_CALL_EXIT:
+	case EVENT_POINT:
+		if (session->options->points)
+			return points_reached(session, event);
+		break;
 	case EVENT_STEPPED:
 		break;
 	}
@@ -281,6 +288,8 @@ static int prepare(struct session *session, struct thread *thread)
 	session->result->program = xstrdup(tracee->program);
 	if (options->started)
 		error = options->started(options->context, tracee->pid);
+	if (!error && options->points)
+		error = points_open(session);
 	if (!error)
 		error = begin_image(session, thread);
 	if (!error && session_is_timed(session))
@@ -339,6 +348,8 @@ static void let_go(struct session *session, bool killed)
 	bool leave = result->interrupted && !interrupt_from_terminal();
 
 	progress_clear();
+	if (session->options->points)
+		points_close(session);
 	tracee_detach(tracee);
 	if (session->options->released)
 		session->options->released(session->options->context, result);

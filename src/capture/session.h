@@ -40,6 +40,29 @@ struct session_result {
 	int exit_status;   /* as from waitpid */
 };
 
+enum { SESSION_BEGINS = 1, SESSION_ENDS = 2 };
+
+/*
+ * Points in the kernel where regions begin and end: entries and exits of system calls, at which
+ * all threads are stopped then, and what a BPF program finds, which stops the thread that it runs
+ * in with a SIGSTOP (bpf_send_signal_thread), to be met before the next instruction.
+ */
+struct session_points {
+	bool begins, ends; /* there are such */
+	bool calls;	   /* entries or exits of system calls are among them */
+	/* The program is there and stopped: watch it. 0 or -errno with a message. */
+	int (*open)(struct session_points *points, pid_t pid);
+	/* What the entry (or exit) of a call is: SESSION_BEGINS, SESSION_ENDS, both, or 0. */
+	unsigned int (*at_call)(struct session_points *points, const struct arch_call *call,
+				bool exit);
+	/* The thread was stopped by a BPF program: what it has passed since the last time. */
+	unsigned int (*passed)(struct session_points *points, pid_t tid);
+	/* This thread runs code of ours now, which is not to count; 0: none does any more. */
+	void (*errand)(struct session_points *points, pid_t tid);
+	/* Nothing stops for it any more. Can be opened again. */
+	void (*close)(struct session_points *points);
+};
+
 struct session_options {
 	char *const *argv;	      /* NULL-terminated command; NULL with `attach` */
 	pid_t attach;		      /* a running process instead; or 0 */
@@ -49,6 +72,7 @@ struct session_options {
 	struct u64vec begins, ends;   /* static or run-time addresses; borrowed */
 	/* For each of them the time it is meant, from 1, counted in the process; 0: each. */
 	struct u64vec begin_counts, end_counts;
+	struct session_points *points; /* or NULL; borrowed */
 	/* ns: without begins, wait `interval`, trace `active`, and again; else trace that long */
 	uint64_t interval, active;
 	struct index_ranges indices;   /* empty: all invocations; borrowed */

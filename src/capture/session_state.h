@@ -36,12 +36,17 @@ struct session {
 /* The region is a window of time. */
 static inline bool session_is_timed(const struct session *session)
 {
-	return !session->options->function && !session->options->begins.length;
+	const struct session_options *options = session->options;
+
+	return !options->function && !options->begins.length &&
+	       !(options->points && options->points->begins);
 }
 
 /* session.c: capture the invocation at whose begin the thread stands; it goes on. */
 int session_capture(struct session *session, struct thread *thread, uint64_t invocation);
 bool session_wants(const struct session *session, uint64_t invocation);
+/* The same, and its time has come (-interval). */
+bool session_wants_now(const struct session *session, uint64_t invocation);
 
 /* -- begins.c: finding the region, counting its invocations ----------------------------------- */
 
@@ -59,6 +64,15 @@ bool begins_hit(struct session *session, uint64_t address, uint64_t *invocation)
 void begins_skip(struct session *session, struct thread *thread);
 /* A region is about to run: what it meets inside is counted by stops. 0 or -errno. */
 int begins_enter(struct session *session, struct thread *thread, uint64_t invocation);
+
+/* -- points.c: points in the kernel ------------------------------------------------------------ */
+
+int points_open(struct session *session);
+void points_close(struct session *session);
+/* A thread is at the entry or exit of a call, or was stopped at a point; it goes on. */
+int points_reached(struct session *session, const struct event *event);
+/* While a region runs: whether it ends there. */
+bool points_inside(void *session, const struct event *event);
 
 /* -- window.c: windows of time ---------------------------------------------------------------- */
 

@@ -8,12 +8,14 @@
 
 #include "capture/session.h"
 #include "cmd/cmd.h"
+#include "probe/region_points.h"
 #include "store/tracedir.h"
 
 struct trace_options {
 	const char *taken, *function, *module, *indices, *trace_dir, *backend, *layout;
 	struct strvec begins, ends, begin_probes, end_probes;
-	VEC(char *) owned; /* what has been made of probe points */
+	VEC(char *) owned;	     /* what has been made of static probe points */
+	struct region_points points; /* tracepoints */
 	uint64_t active, interval, max_traces, max_pages, seed, group, pid, jobs;
 	double probability;
 	char *library; /* with -interpose: what is preloaded; owned */
@@ -32,7 +34,7 @@ extern const struct opt_spec trace_spec;
 /* What the options and the command ask of a session; 0 or -errno with a message. */
 int trace_read_options(struct trace_options *options, const struct strvec *rest,
 		       struct session_options *session);
-/* Static probe points as begins and ends: makes addresses of them. */
+/* Probe points as begins and ends: static ones become addresses. */
 int trace_add_probes(struct trace_options *options, const struct strvec *rest);
 void trace_release_options(struct trace_options *options, struct session_options *session);
 

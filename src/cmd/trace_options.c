@@ -22,7 +22,8 @@ static const struct opt table[] = {
 		 "it ends before the instruction here, or only the Nth time;\n"
 		 "may be repeated: the first that is reached ends it"),
 	OPT_LIST(0, "begin-probe", struct trace_options, begin_probes, "POINT",
-		 "it begins at a static probe point: usdt:FILE:PROVIDER:NAME"),
+		 "it begins at a static probe point: usdt:FILE:PROVIDER:NAME,\n"
+		 "or tracepoint: t:CATEGORY:NAME, 't:... if FIELD == 1'"),
 	OPT_LIST(0, "end-probe", struct trace_options, end_probes, "POINT",
 		 "it ends at one; both may be mixed with addresses"),
 	OPT_TIME(0, "active", struct trace_options, active, "TIME",
@@ -151,13 +152,17 @@ static int parse_marks(const struct strvec *words, const char *option, struct u6
 
 static int check_region(const struct trace_options *options)
 {
-	bool begins = options->begins.length, ends = options->ends.length;
+	bool begins = options->begins.length || options->points.base.begins;
+	bool ends = options->ends.length || options->points.base.ends;
 
 	if (options->function && (begins || ends))
 		return cmd_usage(
 			"-function and -begin/-end are two ways to name a region: use one");
 	if (options->interval && !options->active)
 		return cmd_usage("-interval needs -active: how long to trace");
+	if (options->module && !options->function && !options->begins.length &&
+	    !options->ends.length)
+		return cmd_usage("-module says what a name or addresses belong to; there are none");
 	if (options->function || begins) {
 		if (begins && !ends && !options->active)
 			return cmd_usage("-begin needs an -end, or -active");
@@ -168,8 +173,6 @@ static int check_region(const struct trace_options *options)
 	if (!options->active)
 		return cmd_usage("which region? -function NAME, -begin ADDRESS -end ADDRESS, or "
 				 "-interval TIME -active TIME");
-	if (options->module)
-		return cmd_usage("-module says what a name or addresses belong to; there are none");
 	return 0;
 }
 
@@ -192,6 +195,9 @@ static int check_options(const struct trace_options *options, const struct strve
 				 options->pid);
 	if (options->indices && options->probability > 0)
 		return cmd_usage("-indices and -prob are two ways to choose: use one");
+	if (options->interpose && options->points.base.begins)
+		return cmd_usage("-interpose is for regions that begin in the program, not at a "
+				 "tracepoint");
 	if (options->seed != UINT64_MAX && options->probability <= 0)
 		return cmd_usage("-seed is for -prob, which is not given");
 	return check_region(options);
@@ -219,6 +225,9 @@ int trace_read_options(struct trace_options *options, const struct strvec *rest,
 		error = check_options(options, rest);
 	session->argv = options->pid ? NULL : (char *const *)rest->items;
 	session->attach = (pid_t)options->pid;
+	session->points = options->points.base.begins || options->points.base.ends
+				  ? &options->points.base
+				  : NULL;
 	session->function = options->function;
 	session->module = options->module;
 	session->max_traces = options->max_traces;
@@ -267,5 +276,6 @@ void trace_release_options(struct trace_options *options, struct session_options
 	for (size_t i = 0; i < options->owned.length; i++)
 		free(options->owned.items[i]);
 	vec_release(&options->owned);
+	region_points_release(&options->points);
 	free(options->library);
 }

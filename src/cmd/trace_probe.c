@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/* chop trace -begin-probe, -end-probe: static probe points as places where a region begins, ends. */
+/* chop trace -begin-probe, -end-probe: probe points as places where a region begins, ends. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -33,8 +33,8 @@ static int set_module(struct trace_options *options, const struct static_points 
 	return 0;
 }
 
-static int add_probe(struct trace_options *options, const char *program, const char *text,
-		     struct strvec *words)
+static int add_static(struct trace_options *options, const char *program, const char *text,
+		      struct strvec *words)
 {
 	struct static_points found;
 	int error = static_points_find(text, program, (pid_t)options->pid, &found);
@@ -52,15 +52,23 @@ static int add_probe(struct trace_options *options, const char *program, const c
 	return error;
 }
 
+static int add_probe(struct trace_options *options, const char *program, const char *text,
+		     bool begins)
+{
+	if (region_points_take(text))
+		return region_points_add(&options->points, text,
+					 begins ? SESSION_BEGINS : SESSION_ENDS);
+	return add_static(options, program, text, begins ? &options->begins : &options->ends);
+}
+
 int trace_add_probes(struct trace_options *options, const struct strvec *rest)
 {
 	cleanup_free char *program = rest->length ? object_find(rest->items[0]) : NULL;
 	int error = 0;
 
 	for (size_t i = 0; i < options->begin_probes.length && !error; i++)
-		error = add_probe(options, program, options->begin_probes.items[i],
-				  &options->begins);
+		error = add_probe(options, program, options->begin_probes.items[i], true);
 	for (size_t i = 0; i < options->end_probes.length && !error; i++)
-		error = add_probe(options, program, options->end_probes.items[i], &options->ends);
+		error = add_probe(options, program, options->end_probes.items[i], false);
 	return error;
 }

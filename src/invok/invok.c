@@ -234,6 +234,7 @@ static int on_event(struct invok *invok, const struct event *event)
 	case EVENT_CALL_EXIT:
 	case EVENT_STEPPED:
 	case EVENT_STOPPED:
+	case EVENT_POINT:
 	case EVENT_TIME:
 		thread_resume(event->thread, RUN_FREE, 0);
 		return 0;

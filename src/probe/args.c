@@ -265,10 +265,10 @@ static int by_expression(const struct arg_context *context, const char *text, ch
 		return by_register(context, text, expression + 1, arg);
 	if (expression[0] == '+' || expression[0] == '-')
 		return by_memory(context, text, expression, arg);
-	if (!strcmp(expression, "ret") || !strcmp(expression, "$retval"))
-		return by_result(context, text, arg);
 	if (context->fields)
 		return by_field(context, text, expression, arg);
+	if (!strcmp(expression, "ret") || !strcmp(expression, "$retval"))
+		return by_result(context, text, arg);
 	if (is_argument(expression, &n))
 		return by_number(context, text, n, arg);
 	if (context->spec->kind == POINT_USER && context->image)

@@ -130,6 +130,8 @@ static void configure_maps(struct probe_bpf *skel, const struct point_request *r
 		bpf_map__set_max_entries(skel->maps.sums, 1);
 	if (!request->latency)
 		bpf_map__set_max_entries(skel->maps.activations, 1);
+	if (request->mode != CHOP_PROBE_STOPS)
+		bpf_map__set_max_entries(skel->maps.stops, 1);
 	if (!values && !(counts && request->tally.by != CHOP_BY_NOTHING))
 		bpf_map__set_max_entries(skel->maps.tallies, 1);
 }
@@ -168,6 +170,8 @@ static void choose_programs(struct probe_bpf *skel, const struct point_request *
 	bpf_program__set_autoload(skel->progs.tracepoint_hit,
 				  any_of(request->points, POINT_TRACEPOINT, POINT_TRACEPOINT));
 	bpf_program__set_autoload(skel->progs.on_fork, request->follow);
+	bpf_program__set_autoload(skel->progs.on_call_enter, request->mode == CHOP_PROBE_STOPS);
+	bpf_program__set_autoload(skel->progs.on_call_exit, request->mode == CHOP_PROBE_STOPS);
 	bpf_program__set_autoload(skel->progs.on_exec, !request->everyone);
 	bpf_program__set_autoload(skel->progs.on_exit, !request->everyone);
 }
@@ -429,6 +433,9 @@ static uint64_t bpf_lost(struct point_source *source)
 	uint64_t count = s->skel->bss->lost + s->skel->bss->lost_counts;
 	struct bpf_program *program;
 
+	/* A hit inside of a hit: the thread stops for that one. */
+	if (s->request->mode == CHOP_PROBE_STOPS)
+		return count;
 	bpf_object__for_each_program(program, s->skel->obj) count += missed(program);
 	return count;
 }
@@ -497,6 +504,21 @@ static void bpf_stop(struct point_source *source)
 	attachments_release(&s->attachments);
 }
 
+static void bpf_errand(struct point_source *source, pid_t tid)
+{
+	struct bpf_source *s = (struct bpf_source *)source;
+
+	__atomic_store_n(&s->skel->bss->errand, (uint32_t)tid, __ATOMIC_SEQ_CST);
+}
+
+static void bpf_stopped(struct point_source *source, pid_t tid)
+{
+	struct bpf_source *s = (struct bpf_source *)source;
+	uint32_t key = (uint32_t)tid;
+
+	bpf_map_delete_elem(bpf_map__fd(s->skel->maps.stops), &key);
+}
+
 static void bpf_close(struct point_source *source)
 {
 	struct bpf_source *s = (struct bpf_source *)source;
@@ -520,6 +542,8 @@ static const struct point_source_ops ops = {
 	.lost = bpf_lost,
 	.stop = bpf_stop,
 	.collect = bpf_collect,
+	.errand = bpf_errand,
+	.stopped = bpf_stopped,
 	.close = bpf_close,
 };
 

@@ -190,28 +190,6 @@ static bool take_value(struct ftrace_source *s, struct point_event *event,
 	return true;
 }
 
-static bool holds(const struct chop_probe_test *test, uint64_t value)
-{
-	bool less = test->is_signed ? (int64_t)value < (int64_t)test->value : value < test->value;
-
-	switch (test->op) {
-	case CHOP_TEST_EQ:
-		return value == test->value;
-	case CHOP_TEST_NE:
-		return value != test->value;
-	case CHOP_TEST_LT:
-		return less;
-	case CHOP_TEST_LE:
-		return less || value == test->value;
-	case CHOP_TEST_GT:
-		return !less && value != test->value;
-	case CHOP_TEST_GE:
-		return !less;
-	default:
-		return value & test->value;
-	}
-}
-
 /* False when a test fails or the record is too short. */
 static bool take_values(struct ftrace_source *s, struct point_event *event,
 			const struct ftrace_event *what, const struct ftrace_record *record)
@@ -225,7 +203,8 @@ static bool take_values(struct ftrace_source *s, struct point_event *event,
 	for (unsigned int i = 0; i < plan->test_count; i++) {
 		unsigned int arg = plan->test[i].arg;
 
-		if ((event->unread >> arg & 1) || !holds(&plan->test[i], event->value[arg]))
+		if ((event->unread >> arg & 1) ||
+		    !chop_probe_holds(&plan->test[i], event->value[arg]))
 			return false;
 	}
 	return true;

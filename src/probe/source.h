@@ -71,6 +71,10 @@ struct point_source_ops {
 	void (*stop)(struct point_source *source);
 	/* Add what the kernel has counted; NULL when it does not count. */
 	int (*collect)(struct point_source *source, struct tally *tally);
+	/* CHOP_PROBE_STOPS: what this thread does from now on does not count; 0: all counts. */
+	void (*errand)(struct point_source *source, pid_t tid);
+	/* CHOP_PROBE_STOPS: the thread has stopped; the next hit stops it again. */
+	void (*stopped)(struct point_source *source, pid_t tid);
 	void (*close)(struct point_source *source);
 };
 

@@ -22,8 +22,9 @@ static int check(const struct point_spec *spec)
 		       : spec->kind == POINT_USER
 			       ? "'%s': for functions use -function, or -begin and -end with "
 				 "addresses of `chop marks`"
-			       : "'%s' is in the kernel, where no region can begin or end; take a "
-				 "static probe point (usdt:FILE:PROVIDER:NAME)",
+			       : "'%s' is a function of the kernel: take a tracepoint "
+				 "(t:CATEGORY:NAME) or a static probe point "
+				 "(usdt:FILE:PROVIDER:NAME)",
 		       spec->text);
 }
 

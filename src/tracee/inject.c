@@ -25,6 +25,7 @@ struct errand {
 	uint64_t mask;
 	siginfo_t info;
 	bool group_stopped;
+	bool calls;
 	bool stop_again; /* a job-control stop came meanwhile */
 	bool send_stop;	 /* a SIGSTOP came meanwhile */
 };
@@ -57,13 +58,23 @@ int inject_check(struct thread *thread)
 		       "in it takes CAP_SYS_ADMIN: run as root");
 }
 
-static int errand_begin(struct thread *thread, struct errand *errand)
+static void tell_errand(const struct tracee *tracee, pid_t tid)
 {
-	*errand = (struct errand){ .info = thread->info, .stop_again = thread->group_stopped };
+	if (tracee->errand)
+		tracee->errand(tracee->errand_context, tid);
+}
+
+static int errand_begin(const struct tracee *tracee, struct thread *thread, struct errand *errand)
+{
+	*errand = (struct errand){ .info = thread->info,
+				   .stop_again = thread->group_stopped,
+				   .calls = thread->calls };
 	if (thread_get_regs(thread, &errand->regs) || thread_get_mask(thread, &errand->mask) ||
 	    thread_set_mask(thread, errand->mask | SIGNALS_ASYNCHRONOUS))
 		return -ESRCH;
 	thread->group_stopped = false;
+	thread->calls = false;
+	tell_errand(tracee, thread->tid);
 	set_filter(thread, true);
 	return 0;
 }
@@ -72,6 +83,8 @@ static int errand_end(const struct tracee *tracee, struct thread *thread, struct
 {
 	int error = 0;
 
+	tell_errand(tracee, 0);
+	thread->calls = errand->calls;
 	set_filter(thread, false);
 	if (thread_set_regs(thread, &errand->regs) || thread_set_mask(thread, errand->mask))
 		error = -ESRCH;
@@ -82,6 +95,16 @@ static int errand_end(const struct tracee *tracee, struct thread *thread, struct
 	if (errand->send_stop)
 		syscall(SYS_tgkill, tracee->pid, thread->tid, SIGSTOP);
 	return error;
+}
+
+/* A SIGSTOP that is not ours: it comes again afterwards. */
+static bool put_off(struct thread *thread, struct errand *errand, int status)
+{
+	if (WSTOPSIG(status) != SIGSTOP)
+		return false;
+	thread->point_owed |= thread_at_point(thread);
+	errand->send_stop = true;
+	return true;
 }
 
 /* Wait for the SIGSTOP at the end of the table. 0, -ESRCH, or -EINTR for another signal. */
@@ -105,11 +128,11 @@ static int await_table(struct tracee *tracee, struct thread *thread, struct erra
 		/* A function's, such as an IFUNC resolver. */
 		if (WSTOPSIG(status) == SIGSEGV && hide_answered(tracee, thread))
 			continue;
-		if (WSTOPSIG(status) != SIGSTOP)
-			return -EINTR;
-		if (arch_table_ended(&regs, tracee->runner, end_entry))
+		if (WSTOPSIG(status) == SIGSTOP &&
+		    arch_table_ended(&regs, tracee->runner, end_entry))
 			return 0;
-		errand->send_stop = true;
+		if (!put_off(thread, errand, status))
+			return -EINTR;
 	}
 }
 
@@ -168,7 +191,7 @@ static int run_batch(struct tracee *tracee, struct thread *thread, struct arch_e
 	int error = store_table(tracee, thread, entries, count);
 
 	if (!error)
-		error = errand_begin(thread, &errand);
+		error = errand_begin(tracee, thread, &errand);
 	if (error)
 		return error;
 	regs = errand.regs;
@@ -207,7 +230,7 @@ int inject_function_of(struct tracee *tracee, struct thread *thread, uint64_t fu
 
 	error = store_table(tracee, thread, &slot, 1);
 	if (!error)
-		error = errand_begin(thread, &errand);
+		error = errand_begin(tracee, thread, &errand);
 	if (error)
 		return error;
 	regs = errand.regs;
@@ -235,7 +258,7 @@ static int to_call_stop(struct tracee *tracee, struct thread *thread, struct err
 			return -ESRCH;
 		if (thread->exiting)
 			return -ESRCH;
-	} while (status >> 16);
+	} while (status >> 16 || put_off(thread, errand, status));
 	return WSTOPSIG(status) == (SIGTRAP | 0x80) ? 0 : -EINTR;
 }
 
@@ -245,7 +268,7 @@ int inject_call(struct tracee *tracee, struct thread *thread, const struct arch_
 	struct errand errand;
 	struct chop_regs regs;
 	struct arch_call done;
-	int error = errand_begin(thread, &errand);
+	int error = errand_begin(tracee, thread, &errand);
 
 	if (error)
 		return error;

@@ -277,6 +277,7 @@ void tracee_detach(struct tracee *tracee)
 	threads_stop(tracee, NULL);
 	tracee_release_newborn(tracee);
 	wait_adopt(tracee);
+	threads_drop_points(tracee);
 	breakpoints_clear(tracee, BREAK_ALL);
 	finish_vforks(tracee);
 	trampolines_leave(tracee);

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/buf.h"
@@ -32,6 +33,7 @@ struct thread *thread_add(struct tracee *tracee, pid_t tid)
 	struct thread *thread = xcalloc(1, sizeof(*thread));
 
 	thread->tid = tid;
+	thread->calls = tracee->calls;
 	*vec_push(&tracee->threads) = thread;
 	return thread;
 }
@@ -77,7 +79,8 @@ int thread_resume(struct thread *thread, enum run run, int signal)
 		[RUN_CALLS] = PTRACE_SYSCALL,
 		[RUN_STEP] = PTRACE_SINGLESTEP,
 	};
-	int request = thread->group_stopped ? PTRACE_LISTEN : requests[run];
+	bool calls = thread->calls && run == RUN_FREE;
+	int request = thread->group_stopped ? PTRACE_LISTEN : requests[calls ? RUN_CALLS : run];
 
 	if (signal && thread->info_stale)
 		ptrace(PTRACE_SETSIGINFO, thread->tid, 0, &thread->info);
@@ -187,6 +190,94 @@ void threads_resume(struct tracee *tracee, const struct thread *but)
 
 		if (thread != but && thread->stopped && !thread->queued)
 			thread_resume(thread, tracee->run_all, 0);
+	}
+}
+
+/* -- stops at points in the kernel ------------------------------------------------------------ */
+
+void threads_watch_calls(struct tracee *tracee, bool on)
+{
+	tracee->calls = on;
+	for (size_t i = 0; i < tracee->threads.length; i++)
+		tracee->threads.items[i]->calls = on && !tracee->threads.items[i]->foreign;
+}
+
+/* Of bpf_send_signal_thread(), or of ours in place of one (inject.c). */
+bool thread_is_point(const struct thread *thread, const siginfo_t *info)
+{
+	if (info->si_signo != SIGSTOP)
+		return false;
+	return info->si_code == SI_KERNEL || (thread->point_owed && info->si_pid == getpid());
+}
+
+bool thread_at_point(const struct thread *thread)
+{
+	return thread_is_point(thread, &thread->info);
+}
+
+static bool point_is_coming(const struct thread *thread)
+{
+	struct __ptrace_peeksiginfo_args args = { .nr = 32 };
+	siginfo_t infos[32];
+	long count = ptrace(PTRACE_PEEKSIGINFO, thread->tid, &args, infos);
+
+	for (long i = 0; i < count; i++) {
+		if (thread_is_point(thread, &infos[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Have the thread take such a signal, after those that come before it, and stop there. */
+static void take_point(struct tracee *tracee, struct thread *thread, int signal)
+{
+	int status;
+
+	while (point_is_coming(thread)) {
+		if (thread_resume(thread, RUN_FREE, signal) || !wait_for(tracee, thread, &status))
+			return;
+		signal = status >> 16 || thread_at_point(thread) ? 0 : thread->info.si_signo;
+	}
+}
+
+/* The first stop in the queue that nobody but us would be told of; true when there is one. */
+static bool drop_queued(struct tracee *tracee)
+{
+	for (size_t i = 0; i < tracee->queue.length; i++) {
+		struct queued_stop stop = tracee->queue.items[i];
+		struct thread *thread = thread_find(tracee, stop.tid);
+		bool signal = WIFSTOPPED(stop.status) && !stop.breakpoint && !(stop.status >> 16);
+		bool call = signal && WSTOPSIG(stop.status) == (SIGTRAP | 0x80);
+
+		if (!thread || !signal ||
+		    (!call && !thread_at_point(thread) && !point_is_coming(thread)))
+			continue;
+		vec_remove(&tracee->queue, i);
+		thread->queued = false;
+		if (call)
+			thread_resume(thread, RUN_FREE, 0);
+		else
+			take_point(tracee, thread,
+				   thread_at_point(thread) ? 0 : thread->info.si_signo);
+		return true;
+	}
+	return false;
+}
+
+void threads_drop_points(struct tracee *tracee)
+{
+	if (!tracee->calls && !tracee->errand)
+		return;
+	threads_watch_calls(tracee, false);
+	while (drop_queued(tracee)) {
+		tracee->held = 0;
+		threads_stop(tracee, NULL);
+	}
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		struct thread *thread = tracee->threads.items[i];
+
+		if (thread->stopped && !thread->queued && !thread->exiting && !thread->suspended)
+			take_point(tracee, thread, 0);
 	}
 }
 

@@ -52,6 +52,18 @@ void threads_stop(struct tracee *tracee, const struct thread *but);
 void threads_await_ends(const struct tracee *tracee);
 void threads_resume(struct tracee *tracee, const struct thread *but);
 
+/* Have all threads stop at system calls when they run freely, or no longer. */
+void threads_watch_calls(struct tracee *tracee, bool on);
+
+/*
+ * Is the signal a thread has stopped for one from a BPF program (bpf_send_signal_thread), which
+ * the program must never get? It is a SIGSTOP: no thread can block or ignore that.
+ */
+bool thread_at_point(const struct thread *thread);
+bool thread_is_point(const struct thread *thread, const siginfo_t *info);
+/* With all threads stopped to be let go: take back such signals, and stops at system calls. */
+void threads_drop_points(struct tracee *tracee);
+
 int thread_get_regs(const struct thread *thread, struct chop_regs *regs);
 int thread_set_regs(const struct thread *thread, const struct chop_regs *regs);
 int thread_get_mask(const struct thread *thread, uint64_t *mask);

@@ -22,10 +22,11 @@
 enum event_kind {
 	EVENT_BREAKPOINT, /* one of ours; the pc is at its address */
 	EVENT_SIGNAL,	  /* about to be delivered: thread->info */
-	EVENT_CALL_ENTRY, /* at the entry of a system call, under RUN_CALLS */
+	EVENT_CALL_ENTRY, /* at the entry of a system call, under RUN_CALLS or with `calls` */
 	EVENT_CALL_EXIT,  /* at its exit */
 	EVENT_STEPPED,	  /* after RUN_STEP */
 	EVENT_STOPPED,	  /* after thread_interrupt */
+	EVENT_POINT,	  /* a BPF program has stopped it (thread_at_point) */
 	EVENT_EXEC,	  /* the program became another; all but the thread is new */
 	EVENT_EXIT,	  /* the program is gone: tracee->exit_status */
 	EVENT_INTERRUPT,  /* a signal came for us (interrupt.h) */
@@ -54,6 +55,9 @@ struct thread {
 	bool stop_wanted;   /* thread_interrupt was called */
 	bool filtered;	    /* has seccomp filters: suspended while we make calls in it */
 	bool info_stale;    /* calls were injected since `info` was read */
+	bool calls;	    /* RUN_FREE stops at system calls, too */
+	bool call_counted;  /* the call it makes next was told of before */
+	bool point_owed;    /* the next SIGSTOP from us repeats that of a BPF program */
 	bool again;	    /* the next hit at again_pc with again_sp was counted before */
 	uint64_t again_pc, again_sp;
 	siginfo_t info; /* of the signal stop it is or was in */
@@ -83,6 +87,7 @@ struct tracee {
 	unsigned int held; /* nesting of threads_stop */
 	enum run run_all;  /* how threads go on when all do, and new ones: RUN_FREE or RUN_CALLS */
 	bool guarded;	   /* memory is watched: an instruction's effect is not to be imitated */
+	bool calls;	   /* threads_watch_calls */
 	/*
 	 * Called when a thread is about to end, before the kernel writes what it owes to
 	 * other threads: clear_child_tid, robust mutexes. May be NULL.
@@ -92,6 +97,9 @@ struct tracee {
 	/* Called for each child, which another tracer is to take over; NULL: they are let go. */
 	void (*born)(void *context, pid_t pid, const struct handover *handover);
 	void *born_context;
+	/* Told which thread runs code of ours from now on, 0: none does. May be NULL. */
+	void (*errand)(void *context, pid_t tid);
+	void *errand_context;
 	bool ending;	 /* a thread reported its end to one that waited for something else */
 	bool gone;	 /* exited, or let go */
 	int exit_status; /* as from waitpid, once gone */

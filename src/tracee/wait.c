@@ -67,7 +67,8 @@ static bool has_signal(const struct thread *thread)
 		long count = ptrace(PTRACE_PEEKSIGINFO, thread->tid, &args, infos);
 
 		for (long i = 0; i < count; i++) {
-			if (!(blocked & SIGNAL_BIT(infos[i].si_signo)))
+			if (!(blocked & SIGNAL_BIT(infos[i].si_signo)) &&
+			    !thread_is_point(thread, &infos[i]))
 				return true;
 		}
 	}
@@ -107,6 +108,9 @@ void wait_note(struct tracee *tracee, struct thread *thread, int status)
 		thread->suspended = false;
 	if (!event && WSTOPSIG(status) != CALL_STOP)
 		ptrace(PTRACE_GETSIGINFO, thread->tid, 0, &thread->info);
+	/* The stop that was asked for came into a call whose exit is stopped at first. */
+	if (!event && (WSTOPSIG(status) == CALL_STOP || thread_at_point(thread)))
+		resume_call(thread);
 }
 
 /* A breakpoint instruction of ours. */
@@ -262,6 +266,7 @@ static struct thread *welcome(struct tracee *tracee, pid_t tid)
 		return NULL;
 	thread = thread_add(tracee, tid);
 	thread->foreign = !ours;
+	thread->calls &= ours;
 	thread->stopped = true;
 	if (ours)
 		trampoline_on_thread(tracee);
@@ -427,6 +432,11 @@ static bool on_signal(struct thread *thread, struct event *event)
 	if (thread->foreign) {
 		thread_forward(thread, RUN_FREE);
 		return false;
+	}
+	if (thread_at_point(thread)) {
+		thread->point_owed = false;
+		event->kind = EVENT_POINT;
+		return true;
 	}
 	/* Stepping into a handler the kernel says SIGTRAP itself for a reason (ptrace_notify). */
 	event->kind = thread->info.si_signo == SIGTRAP && thread->run == RUN_STEP &&

@@ -9,8 +9,8 @@ need readelf
 
 expect_status 2 chop trace -begin-probe usdt::shop:takn -end-probe usdt::shop:kinds -- "$points"
 expect_one_error 'no static probe point shop:takn; `chop probe -l'
-expect_status 2 chop trace -begin-probe t:sched:sched_switch -end-probe usdt::shop:kinds -- "$points"
-expect_one_error 'is in the kernel, where no region can begin or end'
+expect_status 2 chop trace -begin-probe k:vfs_read -end-probe usdt::shop:kinds -- "$points"
+expect_one_error 'is a function of the kernel'
 expect_status 2 chop trace -begin-probe usdt::shop:taken -- "$points"
 expect_one_error 'needs an -end'
 need_facility ptrace userfaultfd
