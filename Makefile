@@ -6,6 +6,7 @@
 # make bench    print the figures, side by side with their baselines
 # make fuzz     fuzz each target for FUZZ_SECONDS (60); ONLY="NAME..." for some
 # make corpus   regions of real programs: captured, built, verified; ONLY="PROGRAM..."
+# make large    the same for LibreOffice and Chromium
 # make oracle   memory traces of real programs against single-stepping; ONLY="PROGRAM..."
 # make lint     formatting, layers, house rules, clang; make format formats
 # make install  to $(DESTDIR)$(PREFIX); make uninstall
@@ -52,7 +53,7 @@ LDLIBS = $(B)/libchop.a $(LIB_LIBS) -lm -lpthread
 
 # Written by mk/config.sh: LIB_CFLAGS, LIB_LIBS, HAVE_BPF, HAVE_FUZZER. Not needed to install
 # what it probes for, nor to clean up.
-ifneq ($(filter-out deps demo check bench corpus oracle fuzz clean format lint,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps demo check bench corpus large oracle fuzz clean format lint,$(or $(MAKECMDGOALS),all)),)
 include $(B)/config.mk
 endif
 
@@ -69,7 +70,7 @@ MAN := $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 LINKS := $(filter chop-% catcher,$(shell awk -F'[ \t]*[|][ \t]*' '/^[a-z]/ && NF >= 4 && $$2 != "-" { gsub(",", " ", $$2); print $$2 }' commands.txt))
 COMPLETIONS := $(B)/completion/chop.bash $(B)/completion/_chop
 
-.PHONY: all all-tests deps demo check bench lint format clean man fuzz fuzz-built corpus oracle \
+.PHONY: all all-tests deps demo check bench lint format clean man fuzz fuzz-built corpus large oracle \
 	clang-check completions install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -222,6 +223,12 @@ corpus:
 	@mk/deps.sh build corpus
 	@$(call BUILD_QUIETLY,$(JOBS) all)
 	@tests/corpus/run.sh $(B) $(ONLY)
+
+# The same for programs of another size: an office suite and a browser, 300 MB to download.
+large:
+	@mk/deps.sh build large
+	@$(call BUILD_QUIETLY,$(JOBS) all)
+	@SET=large tests/corpus/run.sh $(B) $(ONLY)
 
 # Memory traces of real programs, record for record against single-stepping: minutes as well.
 oracle:

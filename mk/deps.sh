@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Install the Debian packages of mk/packages.txt that are missing, and only those.
-# Usage: mk/deps.sh KIND...   (build, test, demo, bench, corpus)
+# Usage: mk/deps.sh KIND...   (build, test, demo, bench, corpus, large)
 set -eu
 list=$(dirname "$0")/packages.txt
 missing=

@@ -5,6 +5,8 @@
 # line for each region and a summary, and compares the outcomes with results.txt.
 #
 # Usage: tests/corpus/run.sh BUILD_DIR [NAME...]      (make corpus)
+# SET=large: programs of another size (make large), from large_inputs.sh, large_regions.txt, to
+# large_results.txt.
 # UPDATE=1 writes results.txt. MEM=1 also runs each verified region in translation (chop mem) and
 # compares its end; outcomes and counts go to results_mem.txt with UPDATE=1. Exit 1 when an outcome is worse than the committed one.
 set -u
@@ -14,7 +16,8 @@ shift
 only=" $* "
 work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-cd "$work" && "$here/inputs.sh" || exit 1
+set=$here/${SET:+${SET}_}
+cd "$work" && "${set}inputs.sh" || exit 1
 
 # Outcome and details of one region into $outcome, $details.
 one() { # COMMAND FUNCTION MODULE INVOCATION
@@ -85,12 +88,12 @@ while IFS='|' read -r name _ command function module invocation; do
 	if [ -n "$verdict" ]; then
 		echo "$region: $verdict" >>results_mem
 		if [[ $verdict == equal,* ]]; then equal=$((equal + 1)); else other=$((other + 1)); fi
-		grep -q "^$region: equal," "$here/results_mem.txt" 2>/dev/null &&
+		grep -q "^$region: equal," "${set}results_mem.txt" 2>/dev/null &&
 			[[ $verdict != equal,* ]] && worse=$((worse + 1))
 	fi
-	before=$(sed -n "s/^$region: //p" "$here/results.txt" 2>/dev/null)
+	before=$(sed -n "s/^$region: //p" "${set}results.txt" 2>/dev/null)
 	[ "$before" = verified ] && [ $outcome != verified ] && worse=$((worse + 1))
-done < <(grep -v '^#' "$here/regions.txt")
+done < <(grep -v '^#' "${set}regions.txt")
 
 reached=$((count[verified] + count[refused] + count[failed]))
 echo
@@ -98,8 +101,8 @@ echo "${count[verified]} verified, ${count[refused]} refused, ${count[failed]} f
 	"${count[unreached]} never reached; $((100 * count[verified] / (reached ? reached : 1))) % of the reached verify"
 [ -n "${MEM:-}" ] && echo "in translation: $equal ended as recorded, $other did not"
 if [ -n "${UPDATE:-}" ]; then
-	cp results "$here/results.txt"
-	[ -z "${MEM:-}" ] || cp results_mem "$here/results_mem.txt"
+	cp results "${set}results.txt"
+	[ -z "${MEM:-}" ] || cp results_mem "${set}results_mem.txt"
 fi
 if [ $worse -gt 0 ]; then
 	echo "$worse regions that used to verify do not any more"
