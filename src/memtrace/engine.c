@@ -453,6 +453,12 @@ void engine_forget(struct engine *engine, uint64_t start, uint64_t end)
 		translator_flush(&engine->translator);
 }
 
+void engine_forget_all(struct engine *engine)
+{
+	translator_flush(&engine->translator);
+	cache_release(&engine->translator.caches);
+}
+
 PLAIN_CONTEXT void engine_leave(const struct engine *engine, uint64_t fs, uint64_t gs,
 				const uint64_t *frame)
 {

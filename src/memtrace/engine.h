@@ -115,6 +115,8 @@ void engine_park(struct engine *engine);
 int engine_hand_over(struct engine *engine);
 /* In a hook: the program's code in [start, end) changes, or is gone. */
 void engine_forget(struct engine *engine, uint64_t start, uint64_t end);
+/* In a hook: another program is here now, elsewhere: all memory for code is given back. */
+void engine_forget_all(struct engine *engine);
 /* In a hook: replace the extended state. */
 void engine_set_xstate(struct engine *engine, const uint8_t *xstate, size_t size);
 /*

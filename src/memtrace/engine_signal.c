@@ -132,6 +132,21 @@ static bool rest_at_fault(struct engine *engine, greg_t *r)
 	return true;
 }
 
+/*
+ * A jump to address 0, which in the table of blocks marks a free entry: the lookup went there.
+ * It has left RCX in the state, like the ring pointer.
+ */
+static bool rest_at_null(struct engine *engine, int signal, greg_t *r)
+{
+	if (r[REG_RIP] || signal != SIGSEGV || !engine->config.parked)
+		return false;
+	if (engine->parking)
+		protect_chunk(engine, PROT_READ | PROT_WRITE);
+	r[REG_RCX] = (greg_t)engine->state->rcx;
+	rest(engine, r, engine->state->ptr, 0);
+	return true;
+}
+
 static void save_fault(struct engine *engine, int signal, const siginfo_t *info,
 		       const ucontext_t *context)
 {
@@ -200,6 +215,10 @@ PLAIN_CONTEXT static void on_signal(int signal, siginfo_t *info, void *argument)
 		return;
 	}
 	set_fs(engine, engine->host_fs);
+	if (rest_at_null(engine, signal, r)) {
+		set_fs(engine, fs);
+		return;
+	}
 	if (!cache_holds(&engine->translator.caches, (uint64_t)r[REG_RIP])) {
 		/* a bug of ours: die of it as if there were no handler */
 		sigaction(signal, &engine->old[signal], NULL);

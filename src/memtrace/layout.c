@@ -22,7 +22,7 @@
 #define GUARD_GAP    (1UL << 20)	/* the stack may grow while we work */
 
 static int read_maps(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
-		     void *context, bool code_only)
+		     void *context, bool executable, bool constant)
 {
 	cleanup_buf struct buf text = { 0 };
 	int error = io_read_file("/proc/self/maps", &text);
@@ -38,7 +38,7 @@ static int read_maps(void (*each)(void *context, uint64_t start, uint64_t end, c
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*s %*s %*s %n", &start, &end, flags,
 			   &name) < 3)
 			continue;
-		if (!code_only || (flags[1] != 'w' && flags[2] == 'x'))
+		if ((!executable || flags[2] == 'x') && (!constant || flags[1] != 'w'))
 			each(context, start, end, name ? line + name : "");
 	}
 	return 0;
@@ -47,7 +47,7 @@ static int read_maps(void (*each)(void *context, uint64_t start, uint64_t end, c
 int layout_read(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
 		void *context)
 {
-	return read_maps(each, context, false);
+	return read_maps(each, context, false, false);
 }
 
 struct search {
@@ -73,7 +73,14 @@ bool layout_holds(uint64_t address)
 int layout_read_code(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
 		     void *context)
 {
-	return read_maps(each, context, true);
+	return read_maps(each, context, true, true);
+}
+
+int layout_read_executable(void (*each)(void *context, uint64_t start, uint64_t end,
+					const char *name),
+			   void *context)
+{
+	return read_maps(each, context, true, false);
 }
 
 bool layout_file_byte(uint64_t address, uint8_t *byte)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "memtrace/live.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -70,24 +69,10 @@ static void set_name(const char *path)
 	prctl(PR_SET_NAME, slash ? slash + 1 : path);
 }
 
-/* What chop has open is not the program's business. */
-static void close_own_files(void)
+void live_show_program(const struct live *live)
 {
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *entry;
-	VEC(int) fds = { 0 };
-
-	while (dir && (entry = readdir(dir))) {
-		int fd = atoi(entry->d_name);
-
-		if (fd > 2 && fd != dirfd(dir) && fcntl(fd, F_GETFD) & FD_CLOEXEC)
-			*vec_push(&fds) = fd;
-	}
-	if (dir)
-		closedir(dir);
-	for (size_t i = 0; i < fds.length; i++)
-		close(fds.items[i]);
-	vec_release(&fds);
+	set_name(live->program->path); /* of a script its own */
+	show_as_program(live, false);
 }
 
 /* ---- the end of the trace */
@@ -232,7 +217,7 @@ static void add_span(void *context, uint64_t start, uint64_t end, const char *na
 	*vec_push(&live->ours) = (struct span){ start, end };
 }
 
-static void start_regs(const struct live *live, struct chop_regs *regs)
+void live_start_regs(const struct live *live, struct chop_regs *regs)
 {
 	memset(regs, 0, sizeof(*regs));
 	regs->rip = live->image.start;
@@ -240,8 +225,7 @@ static void start_regs(const struct live *live, struct chop_regs *regs)
 	regs->eflags = FLAGS_DEFAULT;
 }
 
-/* Extended state as after exec. */
-static uint8_t *start_xstate(void)
+uint8_t *live_start_xstate(void)
 {
 	uint8_t *xstate = page_alloc(CHOP_PAGE_SIZE * 4);
 	static const uint32_t control = 0x37f, mxcsr = 0x1f80;
@@ -257,13 +241,12 @@ static void run(struct live *live)
 	struct chop_regs regs;
 
 	live->frame = xcalloc(1, live_frame_size(live));
-	start_regs(live, &regs);
-	set_name(live->exe);
-	show_as_program(live, false);
+	live_start_regs(live, &regs);
+	live_show_program(live);
 	report->started = true;
 	report->live = LIVE_TRACING;
 	live_signals_start(live);
-	engine_run(live->engine, &regs, start_xstate(), CHOP_PAGE_SIZE, &report->stop);
+	engine_run(live->engine, &regs, live_start_xstate(), CHOP_PAGE_SIZE, &report->stop);
 	/* only faults in places that cannot be told exactly come here */
 	live_end(live, LIVE_EXITED, "%s", report->stop.reason);
 	signal(report->stop.signal, SIG_DFL);
@@ -281,6 +264,7 @@ void live_run(const struct live_program *program, struct ring *ring, struct mem_
 					.read_code = read_code,
 					.system_call = live_system_call,
 					.parked = live_parked,
+					.refused = live_refused,
 					.fault = live_fault,
 					.ending = ending,
 					.no_values = program->no_values,
@@ -290,7 +274,7 @@ void live_run(const struct live_program *program, struct ring *ring, struct mem_
 	live.program = program;
 	live.ring = ring;
 	live.report = report;
-	close_own_files();
+	live_close_on_exec(3);
 	if (!error)
 		error = layout_read(add_span, &live);
 	if (!error)

@@ -262,7 +262,7 @@ static long make_execution(void *context)
 }
 
 /* It returns only when it failed. */
-static long execute(struct live *live, struct chop_regs *regs)
+static long leave_by_exec(struct live *live, struct chop_regs *regs)
 {
 	struct region_report *report = live->report;
 	uint64_t *name = regs->rax == SYS_execveat ? &regs->rsi : &regs->rdi;
@@ -332,8 +332,8 @@ static void __attribute__((noreturn)) leave_at(struct live *live, struct chop_re
 	regs->rip -= 2;
 	if (regs->rax == SYS_clone)
 		live_leave(live, regs, LIVE_LEFT,
-			   "the program starts a thread at %#lx; live programs are "
-			   "followed until then",
+			   "the program starts a thread at %#lx: only programs of one thread "
+			   "are followed, others until then",
 			   regs->rip);
 	live_leave(live, regs, LIVE_LEFT, "cannot follow the system call %s at %#lx",
 		   name ? name : "?", regs->rip);
@@ -349,7 +349,7 @@ static long answer(struct live *live, struct chop_regs *regs)
 		leave_by_exit(live, regs);
 	case SYS_execve:
 	case SYS_execveat:
-		return execute(live, regs);
+		return leave_by_exec(live, regs);
 	case SYS_fork:
 	case SYS_vfork:
 	case SYS_clone:
@@ -385,6 +385,8 @@ enum engine_result live_system_call(void *context, struct chop_regs *regs)
 	}
 	if (cannot_follow(regs))
 		leave_at(live, regs);
+	if (number == SYS_execve && live_execute(live, regs) == ENGINE_CONTINUE)
+		return ENGINE_CONTINUE;
 	result = answer(live, regs);
 	if (result == LIVE_AGAIN || (result == -EINTR && live_restarts(live, (long)number))) {
 		regs->rip -= 2;

@@ -27,8 +27,10 @@
 #define STACK_MAX     (256UL << 20) /* when there is no limit */
 #define HEADERS_MAX   128
 #define WORDS_MAX     96 /* of the auxiliary vector */
-#define PAGE_DOWN(x)  ((x) & -(uint64_t)CHOP_PAGE_SIZE)
-#define PAGE_UP(x)    PAGE_DOWN((x) + CHOP_PAGE_SIZE - 1)
+/* Between programs that follow each other, the earlier ones still being there. */
+#define NEXT_PROGRAM (64UL << 30)
+#define PAGE_DOWN(x) ((x) & -(uint64_t)CHOP_PAGE_SIZE)
+#define PAGE_UP(x)   PAGE_DOWN((x) + CHOP_PAGE_SIZE - 1)
 
 struct object {
 	const char *path;
@@ -164,6 +166,8 @@ static void note_program(struct live *live, const struct object *o)
 		}
 	}
 	live->brk_start = live->brk = o->end;
+	image->low = o->start;
+	image->high = o->end;
 }
 
 static int load_interpreter(struct live *live, const struct object *program, const Elf64_Phdr *p)
@@ -189,7 +193,7 @@ static int load_program(struct live *live, const char *path)
 	int error = open_object(&o, path);
 
 	if (!error)
-		error = map_object(&o, PAGE_DOWN(CHOP_PIE_BASE));
+		error = map_object(&o, PAGE_DOWN(CHOP_PIE_BASE) + live->executions * NEXT_PROGRAM);
 	if (!error)
 		note_program(live, &o);
 	for (unsigned int i = 0; i < o.head.e_phnum && !error; i++) {

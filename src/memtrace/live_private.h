@@ -24,6 +24,7 @@ struct live_image {
 	uint64_t start;	      /* where execution begins: its interpreter's entry, or its own */
 	uint64_t base;	      /* of the interpreter, 0 for none */
 	uint64_t phdr, phnum; /* its program headers */
+	uint64_t low, high;   /* of its own memory, without the heap */
 	uint64_t code, code_end, data, data_end;
 	uint64_t sp; /* initial stack pointer */
 	uint64_t args, args_end, env, env_end;
@@ -32,6 +33,7 @@ struct live_image {
 
 struct live {
 	const struct live_program *program;
+	unsigned int executions; /* times it was replaced by another program */
 	struct engine *engine;
 	struct ring *ring;
 	struct region_report *report;
@@ -55,7 +57,21 @@ struct live {
 /* load.c: 0, or -errno with a message recorded. The stack's top is `sp`. */
 int live_load(struct live *live);
 
+/* live_exec.c */
+/*
+ * execve: the other program becomes this one, and is traced as well. ENGINE_CONTINUE with its
+ * first registers; anything else: it must be left to the kernel.
+ */
+enum engine_result live_execute(struct live *live, struct chop_regs *regs);
+/* Close descriptors from `first` on that are not for another program. */
+void live_close_on_exec(int first);
+
 /* live.c */
+void live_start_regs(const struct live *live, struct chop_regs *regs);
+/* Extended state as after exec, CHOP_PAGE_SIZE bytes; owned by the process. */
+uint8_t *live_start_xstate(void);
+/* What the kernel shows of this process is the program's. */
+void live_show_program(const struct live *live);
 void live_end(struct live *live, enum live_state state, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 /* End the trace; the program goes on untranslated from regs, if only to its own death. */
@@ -70,6 +86,8 @@ enum engine_result live_system_call(void *context, struct chop_regs *regs);
 
 /* live_signals.c */
 void live_signals_start(struct live *live);
+/* As exec does: no handlers, no alternate stack. */
+void live_signals_reset(struct live *live);
 /* The kernel's view becomes the program's; every signal stays blocked. */
 void live_signals_leave(struct live *live);
 /* Make an execve as the program would: with its signals, which are ours again if it fails. */
@@ -79,6 +97,8 @@ bool live_signal_call(struct live *live, struct chop_regs *regs, long *result);
 void live_fault(void *context, int signal, siginfo_t *info, void *frame);
 /* The engine's hook: deliver what is pending. */
 enum engine_result live_parked(void *context, struct chop_regs *regs);
+/* The engine's hook: code that is not there, or that causes a signal by itself. */
+enum engine_result live_refused(void *context, struct chop_regs *regs);
 /* A call was interrupted: whether it is to be made again once the signal was seen to. */
 bool live_restarts(const struct live *live, long number);
 /* Block everything but faults; returns nothing, live_signals_unblock undoes it. */

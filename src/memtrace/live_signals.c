@@ -154,6 +154,18 @@ void live_signals_start(struct live *live)
 	}
 }
 
+void live_signals_reset(struct live *live)
+{
+	live->altstack = (stack_t){ .ss_flags = SS_DISABLE };
+	for (int signal = 1; signal < LIVE_SIGNALS; signal++) {
+		struct live_action *action = &live->actions[signal];
+		bool ignored = action->handler == (uintptr_t)SIG_IGN;
+
+		*action = (struct live_action){ .handler = ignored ? action->handler : 0 };
+		apply(live, signal);
+	}
+}
+
 void live_signals_leave(struct live *live)
 {
 	for (int signal = 1; signal < LIVE_SIGNALS; signal++) {
@@ -341,7 +353,8 @@ enum engine_result live_parked(void *context, struct chop_regs *regs)
 	int signal = live->pending;
 	uint64_t handler = live->actions[signal].handler;
 
-	if (signal && live->synchronous && handler <= (uintptr_t)SIG_IGN) {
+	if (signal && live->synchronous &&
+	    (handler <= (uintptr_t)SIG_IGN || live->mask & BIT(signal))) {
 		/* the instruction itself shall end the program, at its own place */
 		live->pending = 0;
 		live_leave(live, regs, LIVE_EXITED,

@@ -28,12 +28,14 @@ for name in timer queue interrupt suspend children memory deep; do
 	live same "$PROG/mem_live" $name
 	said '^chop: mem: complete: mem_live, [0-9]+ instructions, [0-9]+ references'
 done
-live same "$PROG/mem_live" die
-said '^chop: mem: complete: mem_live'
-live 3 "$PROG/mem_live" fault
-said 'incomplete: the code at 0x10 is not there'
-live 3 "$PROG/mem_live" execute
-said 'incomplete: the program replaced itself'
+for name in die stop; do
+	live same "$PROG/mem_live" $name
+	said '^chop: mem: complete: mem_live'
+done
+live same "$PROG/mem_live" fault
+said '^chop: mem: complete: mem_live, '
+live same "$PROG/mem_live" execute
+said '^chop: mem: complete: mem_live, '
 live 3 "$PROG/mem_live" threads
 said 'incomplete: the program starts a thread at 0x'
 live 3 "$PROG/mem_live" generate
@@ -53,6 +55,27 @@ fi
 printf '#!/usr/bin/perl -w\nprint "$0 @ARGV\\n";\n' >script
 chmod +x script
 live same ./script one two
+
+# A program that replaces itself by another: descriptors, signals, names, scripts.
+cat >chain <<'SH'
+#!/bin/sh
+trap '' INT
+[ "$1" = 0 ] || exec nice -n 0 "$0" $(($1 - 1)) 3</dev/null
+kill -INT $$
+cat /proc/$$/comm
+tr '\000' ' ' </proc/$$/cmdline
+[ -e /proc/$$/fd/3 ] && echo descriptor 3
+exec ./plain "$0"
+SH
+echo 'echo plain $0 $1; exit 9' >plain
+chmod +x chain plain
+live same ./chain 10
+said '^chop: mem: complete: chain, '
+live same env ONE=1 perl -e 'print "$ENV{ONE} $^X\n"; exec "sh", "-c", "exit 7"'
+said '^chop: mem: complete: env, '
+# One without a dynamic linker is the kernel's business.
+live 3 nice "$PROG/regions_static"
+said 'incomplete: the program replaced itself'
 live same sh -c 'cat in.txt | wc -l; exit 3'
 live same sh -c 'kill -TERM $$'
 

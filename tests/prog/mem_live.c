@@ -114,6 +114,16 @@ static int fault(void) {
 	page = 0;
 	if (!sigsetjmp(back, 1))
 		((void (*)(void))0x10)();
+	sigaction(SIGILL, &action, NULL);
+	sigaction(SIGTRAP, &action, NULL);
+	if (!sigsetjmp(back, 1))
+		((void (*)(void))page)();
+	if (!sigsetjmp(back, 1))
+		__builtin_trap();
+	if (!sigsetjmp(back, 1))
+		__asm__ volatile("hlt");
+	if (!sigsetjmp(back, 1))
+		__asm__ volatile("int3");
 	__asm__ volatile("mov $0, %%ecx\n\tmov $42, %%eax\n\tcltd\n\tidivl %%ecx" : "=a"(quotient) : : "rcx", "rdx");
 	printf("quotient %ld, seen %d\n", quotient, seen);
 	return 0;
@@ -295,6 +305,14 @@ static int die(void) {
 	return 0;
 }
 
+/* Of an instruction that nobody can execute. */
+static int stop(void) {
+	printf("stopping\n");
+	fflush(stdout);
+	__builtin_trap();
+	return 0;
+}
+
 static int endless(void) {
 	printf("running\n");
 	fflush(stdout);
@@ -311,7 +329,7 @@ int main(int argc, char **argv) {
 		{ "timer", timer },	  { "queue", queue },	  { "fault", fault },
 		{ "interrupt", interrupt }, { "suspend", suspend }, { "children", children },
 		{ "execute", execute },	  { "threads", threads },   { "generate", generate },
-		{ "memory", memory },	  { "deep", deep },	  { "die", die },
+		{ "memory", memory },	  { "deep", deep },	  { "die", die }, { "stop", stop },
 		{ "endless", endless },
 	};
 
