@@ -40,13 +40,13 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2); /* the process's, its twin's */
 	__type(key, u32);
 	__type(value, struct table);
 } scratch SEC(".maps");
 
 struct state {
-	u64 root, direct_map, start;
+	u64 root, twin_root, direct_map, start;
 	u64 done, next, failed;
 	u32 levels;
 };
@@ -62,12 +62,12 @@ static __always_inline u64 entry_of(struct state *s, u64 table, u64 address, u32
 }
 
 /*
- * The entry of a block: a table of pages, or a big page. 0 when nothing is mapped there,
- * with s->next behind what the missing entry would cover.
+ * The entry of a block: a table of pages, or a big page. 0 when nothing is mapped there, with
+ * *next behind what the missing entry would cover.
  */
-static __always_inline u64 block_entry(struct state *s, u64 address)
+static __always_inline u64 block_entry(struct state *s, u64 root, u64 address, u64 *next)
 {
-	u64 entry = 0, table = s->root;
+	u64 entry = 0, table = root;
 	u32 shift = 48;
 
 	for (u32 level = 5; level > 1; level--, shift -= 9) {
@@ -75,7 +75,7 @@ static __always_inline u64 block_entry(struct state *s, u64 address)
 			continue;
 		entry = entry_of(s, table, address, shift);
 		if (!(entry & PRESENT)) {
-			s->next = ((address >> shift) + 1) << shift;
+			*next = ((address >> shift) + 1) << shift;
 			return 0;
 		}
 		if (entry & BIG)
@@ -85,17 +85,36 @@ static __always_inline u64 block_entry(struct state *s, u64 address)
 	return entry;
 }
 
+/* The twin's table of the same block, NULL when it has none. */
+static __always_inline struct table *twin_table(struct state *s, u64 address)
+{
+	u64 entry = 0, next = 0;
+	u32 one = 1;
+	struct table *table = bpf_map_lookup_elem(&scratch, &one);
+
+	if (s->twin_root)
+		entry = block_entry(s, s->twin_root, address, &next);
+	if (!table || !entry || entry & BIG)
+		return NULL;
+	if (bpf_probe_read_kernel(table, sizeof(*table),
+				  (void *)((entry & FRAME) + s->direct_map))) {
+		s->failed++;
+		return NULL;
+	}
+	return table;
+}
+
 static long one_block(u32 index, struct state *s)
 {
 	u64 address = s->start + ((u64)index << BLOCK_BITS), entry;
 	struct bytes *bytes = bpf_map_lookup_elem(&blocks, &index);
 	u32 zero = 0;
-	struct table *table = bpf_map_lookup_elem(&scratch, &zero);
+	struct table *table = bpf_map_lookup_elem(&scratch, &zero), *twin;
 
 	if (!bytes || !table)
 		return 1;
 	s->next = address + CHOP_TABLE_SIZE;
-	entry = block_entry(s, address);
+	entry = block_entry(s, s->root, address, &s->next);
 	if (!entry && s->next > address + CHOP_TABLE_SIZE)
 		return 1; /* much is missing: the tool goes on behind it */
 	s->done = index + 1;
@@ -115,32 +134,49 @@ static long one_block(u32 index, struct state *s)
 		s->failed++;
 		return 0;
 	}
+	twin = twin_table(s, address);
 	for (int i = 0; i < CHOP_TABLE_PAGES; i++) {
 		u64 page = table->entry[i];
+		u8 bits = page & PRESENT ? (page >> ACCESSED_BIT & 3) | CHOP_TABLE_PRESENT : 0;
 
-		bytes->page[i] =
-			page & PRESENT ? (page >> ACCESSED_BIT & 3) | CHOP_TABLE_PRESENT : 0;
+		if (twin && bits && twin->entry[i] & PRESENT &&
+		    (twin->entry[i] & FRAME) == (page & FRAME))
+			bits |= CHOP_TABLE_SAME;
+		bytes->page[i] = bits;
 	}
 	return 0;
+}
+
+/* The kernel's address of a process's top table; 0 when there is no such process. */
+static __always_inline u64 root_of(int pid)
+{
+	struct task_struct *task = bpf_task_from_pid(pid);
+	struct mm_struct *mm;
+	u64 root;
+
+	if (!task)
+		return 0;
+	mm = BPF_CORE_READ(task, mm);
+	root = (u64)BPF_CORE_READ(mm, pgd);
+	bpf_task_release(task);
+	return root;
 }
 
 SEC("syscall")
 int walk(struct chop_table_walk *args)
 {
-	struct task_struct *task = bpf_task_from_pid(args->pid);
 	struct state s = {
 		.direct_map = args->direct_map,
 		.start = args->start,
 		.next = args->start,
 		.levels = args->levels,
 	};
-	struct mm_struct *mm;
 
-	if (!task)
+	s.root = root_of(args->pid);
+	if (!s.root)
 		return 1;
-	mm = BPF_CORE_READ(task, mm);
-	s.root = (u64)BPF_CORE_READ(mm, pgd);
-	bpf_task_release(task);
+	if (args->twin)
+		s.twin_root = root_of(args->twin);
 	args->root = s.root;
 	if (args->blocks)
 		bpf_loop(args->blocks, one_block, &s, 0);

@@ -16,10 +16,12 @@
 #define CHOP_TABLE_ACCESSED 1
 #define CHOP_TABLE_DIRTY    2
 #define CHOP_TABLE_PRESENT  4
-#define CHOP_TABLE_HUGE	    8 /* one bit for all pages of the block */
+#define CHOP_TABLE_HUGE	    8  /* one bit for all pages of the block */
+#define CHOP_TABLE_SAME	    16 /* the twin has the very same page: neither has written it */
 
 struct chop_table_walk {
 	int pid;		       /* as the first process namespace numbers it */
+	int twin;		       /* a process to compare with, 0 for none */
 	unsigned int levels;	       /* 4 or 5 */
 	unsigned long long start;      /* multiple of CHOP_TABLE_SIZE */
 	unsigned long long blocks;     /* at most CHOP_TABLE_BLOCKS */

@@ -54,6 +54,11 @@ struct backend_ops {
 	 * (not sorted) first. The owner is at a stop where it can make calls. 0 or -errno.
 	 */
 	int (*end)(struct backend *backend, struct thread *owner, bool keep);
+	/*
+	 * The program runs again: what of the capture could wait, when `end` has kept it. NULL
+	 * where nothing can. 0 or -errno with a message.
+	 */
+	int (*complete)(struct backend *backend, struct capture *capture);
 	/* The program died in between: forget. */
 	void (*drop)(struct backend *backend);
 	/* CPU our own helpers should run on while the region runs; -1 for any. */

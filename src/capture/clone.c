@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "capture/vm_flags.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
 #include "tracee/twin.h"
@@ -71,6 +72,7 @@ static void forget(struct clone *clone)
 		close(clone->twin_pagemap);
 	clone->twin = 0;
 	clone->twin_memory = clone->twin_pagemap = -1;
+	clone->kept = false;
 	clone->ranges.length = 0;
 	clone->capture = NULL;
 	map_release(&clone->shared);
@@ -139,6 +141,8 @@ static int clone_begin(struct backend *backend, struct thread *owner, struct cap
 		error = clone_unmap_zeros(clone, owner);
 	if (!error)
 		error = make_twin(clone, owner);
+	if (!error)
+		error = clone_copy_uninherited(clone);
 	if (error)
 		forget(clone);
 	return error;
@@ -225,6 +229,29 @@ static int clone_settle(struct backend *backend, uint64_t start, uint64_t end, b
 
 /* -- the end ----------------------------------------------------------------------------- */
 
+struct growing {
+	const struct capture_mapping *mapping;
+	bool grows;
+};
+
+static void note_growing(void *context, uint64_t start, uint64_t end, const char *flags)
+{
+	struct growing *growing = context;
+
+	if (start == growing->mapping->start && end == growing->mapping->end)
+		growing->grows = vm_flags_has(flags, "gd");
+}
+
+/* What begins lower than it did has grown, or new memory was mapped right below it. */
+static int is_stack(const struct clone *clone, const struct capture_mapping *mapping, bool *grows)
+{
+	struct growing growing = { .mapping = mapping, .grows = !strcmp(mapping->path, "[stack]") };
+	int error = growing.grows ? 0 : vm_flags_each(clone->base.tracee, note_growing, &growing);
+
+	*grows = growing.grows;
+	return error;
+}
+
 /* A stack may have grown below what was mapped at entry. */
 static int collect_grown(struct clone *clone)
 {
@@ -234,12 +261,15 @@ static int collect_grown(struct clone *clone)
 	for (size_t i = 0; i < maps.length && !error; i++) {
 		const struct capture_mapping *now = &maps.items[i];
 		const struct clone_range *then = clone_find(clone, now->end - 1);
-		struct clone_range grown = { now->start, 0, CLONE_PRIVATE, now->flags, true };
+		struct clone_range grown = { now->start, 0, CLONE_PRIVATE, now->flags };
+		bool grows;
 
-		if (!then || !then->grows || then->start <= now->start)
+		if (!then || then->start <= now->start)
 			continue;
 		grown.end = then->start;
-		error = clone_collect(clone, &grown);
+		error = is_stack(clone, now, &grows);
+		if (!error && grows)
+			error = clone_collect(clone, &grown);
 	}
 	mappings_release(&maps);
 	return error;
@@ -259,6 +289,18 @@ static int clone_end(struct backend *backend, struct thread *owner, bool keep)
 		error = err_set(CHOP_MISSING, ENOMEM, "the capture is not complete: out of memory");
 	else if (error)
 		error = err_sys(CHOP_MISSING, -error, "cannot read the program's page tables");
+	clone->kept = keep && !error;
+	if (!clone->kept)
+		forget(clone);
+	return error;
+}
+
+/* The twin's memory is as it was, and its end takes as long as its making. */
+static int clone_complete(struct backend *backend, struct capture *capture)
+{
+	struct clone *clone = clone_of(backend);
+	int error = clone->kept ? clone_fill(clone, capture) : 0;
+
 	forget(clone);
 	return error;
 }
@@ -286,6 +328,7 @@ const struct backend_ops clone_backend = {
 	.release = clone_release,
 	.settle = clone_settle,
 	.end = clone_end,
+	.complete = clone_complete,
 	.drop = clone_drop,
 	.pin = clone_pin,
 };

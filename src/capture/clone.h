@@ -26,13 +26,6 @@ struct clone_range {
 	uint64_t start, end;
 	enum clone_kind kind;
 	uint32_t flags; /* enum page_flag of its pages */
-	bool grows;	/* a stack: by its first touch below */
-};
-
-/* Which frames hold a block of pages, there and in the twin: equal means not written. */
-struct clone_frames {
-	uint64_t block; /* address, or UINT64_MAX */
-	uint64_t now[CHOP_TABLE_PAGES], then[CHOP_TABLE_PAGES];
 };
 
 struct clone {
@@ -43,10 +36,10 @@ struct clone {
 	struct capture *capture; /* while armed */
 	pid_t twin;		 /* 0: none */
 	int twin_memory, twin_pagemap;
+	bool kept;	      /* ended: what the twin holds is still to be read */
 	struct map shared;    /* address -> content at entry, of CLONE_SHARED */
 	struct map populated; /* start of a file mapping -> its end, when its pages were mapped */
-	struct clone_frames frames;
-	bool aged; /* something else clears accessed bits on this machine */
+	bool aged;	      /* something else clears accessed bits on this machine */
 	struct page_copies copies;
 };
 
@@ -61,21 +54,23 @@ int clone_split_huge(struct clone *clone, struct thread *owner);
 int clone_unmap_zeros(struct clone *clone, struct thread *owner);
 /* Copy what the twin will not hold. */
 int clone_copy(struct clone *clone);
+/* Copy what the twin has turned out not to hold: children do not inherit all memory. */
+int clone_copy_uninherited(struct clone *clone);
 
 /* -- clone_pages.c -- */
-/* Record a page with its content at entry. */
+/* Record a page; what the twin holds of it is read later (clone_fill). */
 void clone_record(struct clone *clone, const struct clone_range *range, uint64_t page,
 		  uint32_t flags);
 /* Record the pages of a range touched so far, with what they hold now. 0 or -errno. */
 int clone_collect(struct clone *clone, const struct clone_range *range);
+/* The contents at entry that the twin holds; pages that did not change lose their `after`. */
+int clone_fill(struct clone *clone, struct capture *capture);
 /* Call for each page of [start, end) that is there now; ends at anything but 0, and returns it. */
 typedef int clone_page_fn(void *context, uint64_t page);
 int clone_each_present(struct clone *clone, uint64_t start, uint64_t end, clone_page_fn *function,
 		       void *context);
 /* Record all pages of the range that were there at entry. */
 int clone_record_all(struct clone *clone, const struct clone_range *range);
-/* The page is the twin's still: not written since entry. */
-bool clone_is_unwritten(struct clone *clone, uint64_t page);
 /* What a page held at entry; false when it held nothing: zeros then. */
 bool clone_content(struct clone *clone, const struct clone_range *range, uint64_t page,
 		   uint8_t *content);

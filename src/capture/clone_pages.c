@@ -10,7 +10,7 @@
 #include "tracee/memory.h"
 #include "tracee/threads.h"
 
-#define FRAME_MASK ((1ULL << 55) - 1)
+#define BATCH 64
 
 /* -- contents ----------------------------------------------------------------------------- */
 
@@ -35,35 +35,6 @@ bool clone_content(struct clone *clone, const struct clone_range *range, uint64_
 	return false;
 }
 
-static bool look_up_frames(struct clone *clone, uint64_t block)
-{
-	struct clone_frames *frames = &clone->frames;
-	size_t size = sizeof(frames->then);
-
-	if (frames->block == block)
-		return true;
-	frames->block = UINT64_MAX;
-	if (memory_pagemap(clone->base.tracee, block, frames->now, CHOP_TABLE_PAGES) ||
-	    pread(clone->twin_pagemap, frames->then, size,
-		  (off_t)(block / CHOP_PAGE_SIZE * sizeof(frames->then[0]))) != (ssize_t)size)
-		return false;
-	frames->block = block;
-	return true;
-}
-
-bool clone_is_unwritten(struct clone *clone, uint64_t page)
-{
-	size_t i = page / CHOP_PAGE_SIZE % CHOP_TABLE_PAGES;
-	uint64_t now, then;
-
-	if (!look_up_frames(clone, page & -CHOP_TABLE_SIZE))
-		return false;
-	now = clone->frames.now[i];
-	then = clone->frames.then[i];
-	return now & then & PAGEMAP_PRESENT && (now & FRAME_MASK) &&
-	       (now & FRAME_MASK) == (then & FRAME_MASK);
-}
-
 /* -- records ------------------------------------------------------------------------------ */
 
 void clone_record(struct clone *clone, const struct clone_range *range, uint64_t page,
@@ -71,6 +42,10 @@ void clone_record(struct clone *clone, const struct clone_range *range, uint64_t
 {
 	uint8_t *content;
 
+	if (range->kind == CLONE_PRIVATE && clone->twin) {
+		pagelog_note(&clone->log, page, flags, false);
+		return;
+	}
 	if (pagelog_has(&clone->log, page))
 		return;
 	content = pagelog_room(&clone->log);
@@ -80,24 +55,42 @@ void clone_record(struct clone *clone, const struct clone_range *range, uint64_t
 	pagelog_add(&clone->log, page, flags, false);
 }
 
-static void record_after(struct clone *clone, uint64_t page)
-{
-	uint8_t *content = pagelog_room(&clone->log);
+/* Pages that may have changed, with what they hold now; clone_fill drops what did not. */
+struct now_batch {
+	uint64_t pages[BATCH];
+	size_t count;
+};
 
-	if (content && !memory_read(clone->base.tracee, page, content, CHOP_PAGE_SIZE))
-		pagelog_after(&clone->log, page);
+static void read_now(struct clone *clone, struct now_batch *batch)
+{
+	uint8_t *to[BATCH];
+	size_t done;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		to[i] = pagelog_take(&clone->log);
+		if (!to[i])
+			return; /* log.lost tells */
+	}
+	for (size_t i = 0; i < batch->count; i = done + 1) {
+		done = i + memory_read_pages(clone->base.tracee, batch->pages + i, to + i,
+					     batch->count - i);
+		for (size_t j = i; j < done; j++)
+			pagelog_find(&clone->log, batch->pages[j])->after = to[j];
+	}
+	batch->count = 0;
 }
 
 /*
  * What ages pages (reclaim, DAMON) clears accessed bits, and a read is lost with them; what
  * was written shows all the same.
  */
-static bool is_changed(struct clone *clone, const struct clone_range *range, uint64_t page)
+static bool is_changed(struct clone *clone, const struct clone_range *range, uint64_t page,
+		       unsigned int bits)
 {
 	uint8_t before[CHOP_PAGE_SIZE], now[CHOP_PAGE_SIZE];
 
 	if (range->kind == CLONE_PRIVATE)
-		return !clone_is_unwritten(clone, page);
+		return !(bits & CHOP_TABLE_SAME);
 	return range->kind == CLONE_SHARED && clone_content(clone, range, page, before) &&
 	       !memory_read(clone->base.tracee, page, now, sizeof(now)) &&
 	       memcmp(before, now, sizeof(now)) != 0;
@@ -106,47 +99,120 @@ static bool is_changed(struct clone *clone, const struct clone_range *range, uin
 struct collecting {
 	struct clone *clone;
 	const struct clone_range *range;
+	struct now_batch now;
 };
 
 static int collect_page(void *context, uint64_t page, unsigned int bits)
 {
-	const struct collecting *collecting = context;
+	struct collecting *collecting = context;
 	const struct clone_range *range = collecting->range;
 	struct clone *clone = collecting->clone;
 
-	if (!(bits & CHOP_TABLE_ACCESSED) && !is_changed(clone, range, page))
+	if (!(bits & CHOP_TABLE_ACCESSED) && !is_changed(clone, range, page, bits))
 		return 0;
 	/* One bit for many pages: all of them, then, but nobody knows which were touched. */
 	clone_record(clone, range, page, range->flags | (bits & CHOP_TABLE_HUGE ? PAGE_ALWAYS : 0));
-	if (range->kind != CLONE_PRIVATE || !clone_is_unwritten(clone, page))
-		record_after(clone, page);
+	if (range->kind != CLONE_PRIVATE || !(bits & CHOP_TABLE_SAME))
+		collecting->now.pages[collecting->now.count++] = page;
+	if (collecting->now.count == BATCH)
+		read_now(clone, &collecting->now);
 	return clone->log.lost ? -ENOMEM : 0;
 }
 
 /* Recorded pages that may have changed without being seen touched: those kept whole. */
 static void collect_whole(struct clone *clone, const struct clone_range *range)
 {
+	struct now_batch now = { .count = 0 };
+
 	for (size_t i = 0; i < clone->capture->pages.length; i++) {
 		uint64_t page = clone->capture->pages.items[i].address;
 
 		if (page >= range->start && page < range->end)
-			record_after(clone, page);
+			now.pages[now.count++] = page;
+		if (now.count == BATCH)
+			read_now(clone, &now);
 	}
+	read_now(clone, &now);
 }
 
 int clone_collect(struct clone *clone, const struct clone_range *range)
 {
-	struct collecting collecting = { clone, range };
+	struct collecting collecting = { .clone = clone, .range = range };
+	int error;
 
-	clone->frames.block = UINT64_MAX;
 	if (range->kind == CLONE_WHOLE) {
 		collect_whole(clone, range);
 		return 0;
 	}
-	return page_table_scan(clone->table, thread_alive(clone->base.tracee), range->start,
-			       range->end, CHOP_TABLE_ACCESSED | CHOP_TABLE_DIRTY, collect_page,
-			       &collecting);
+	error = page_table_scan(clone->table, thread_alive(clone->base.tracee), clone->twin,
+				range->start, range->end, CHOP_TABLE_ACCESSED | CHOP_TABLE_DIRTY,
+				collect_page, &collecting);
+	read_now(clone, &collecting.now);
+	return error;
 }
+
+/* -- afterwards ----------------------------------------------------------------------------- */
+
+/* What was not mapped at entry held nothing: zeros. */
+static void fill(const struct tracee *twin, struct capture *capture, const size_t *which,
+		 size_t count, uint8_t *room)
+{
+	uint64_t from[BATCH];
+	uint8_t *to[BATCH];
+
+	for (size_t i = 0; i < count; i++) {
+		from[i] = capture->pages.items[which[i]].address;
+		to[i] = room + i * CHOP_PAGE_SIZE;
+		capture->pages.items[which[i]].before = to[i];
+	}
+	for (size_t done = 0; done < count; done++) {
+		done += memory_read_pages(twin, from + done, to + done, count - done);
+		if (done < count)
+			memset(to[done], 0, CHOP_PAGE_SIZE);
+	}
+}
+
+static size_t count_lacking(const struct capture *capture)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < capture->pages.length; i++)
+		count += !capture->pages.items[i].before;
+	return count;
+}
+
+static void drop_unchanged(struct capture *capture)
+{
+	for (size_t i = 0; i < capture->pages.length; i++) {
+		struct capture_page *page = &capture->pages.items[i];
+
+		if (page->after && !memcmp(page->before, page->after, CHOP_PAGE_SIZE))
+			page->after = NULL;
+	}
+}
+
+int clone_fill(struct clone *clone, struct capture *capture)
+{
+	const struct tracee twin = { .pid = clone->twin, .memory = clone->twin_memory };
+	size_t which[BATCH], count = 0, lacking = count_lacking(capture);
+	uint8_t *room = lacking ? capture_arena(capture, lacking * CHOP_PAGE_SIZE) : NULL;
+
+	if (lacking && !room)
+		return err_set(CHOP_MISSING, ENOMEM, "the capture is not complete: out of memory");
+	for (size_t i = 0; i < capture->pages.length; i++) {
+		if (!capture->pages.items[i].before)
+			which[count++] = i;
+		if (count < BATCH && i + 1 < capture->pages.length)
+			continue;
+		fill(&twin, capture, which, count, room);
+		room += count * CHOP_PAGE_SIZE;
+		count = 0;
+	}
+	drop_unchanged(capture);
+	return 0;
+}
+
+/* -- all pages of a range ------------------------------------------------------------------- */
 
 int clone_each_present(struct clone *clone, uint64_t start, uint64_t end, clone_page_fn *function,
 		       void *context)
@@ -181,7 +247,7 @@ static int record_page(void *context, uint64_t page)
 
 int clone_record_all(struct clone *clone, const struct clone_range *range)
 {
-	struct collecting collecting = { clone, range };
+	struct collecting collecting = { .clone = clone, .range = range };
 	int error = clone_each_present(clone, range->start, range->end, record_page, &collecting);
 
 	if (!error && clone->log.lost)

@@ -63,42 +63,6 @@ static bool is_written_elsewhere(const struct capture_mapping_vec *maps,
 	return false;
 }
 
-static bool has_flag(const char *flags, size_t length, const char *flag)
-{
-	return memmem(flags, length, flag, strlen(flag)) != NULL;
-}
-
-/* Stacks (VmFlags gd), and what children do not inherit, or find emptied (dc and wf). */
-static void apply_flags(struct clone *clone, uint64_t start, const char *flags, size_t length)
-{
-	struct clone_range *range = clone_find(clone, start);
-
-	if (!range)
-		return;
-	range->grows = has_flag(flags, length, " gd");
-	if (has_flag(flags, length, " dc") || has_flag(flags, length, " wf"))
-		range->kind = CLONE_WHOLE;
-}
-
-static int read_flags(struct clone *clone)
-{
-	cleanup_free char *path = xasprintf("/proc/%d/smaps", thread_alive(clone->base.tracee));
-	cleanup_buf struct buf text = { 0 };
-	uint64_t start = 0, end = 0;
-	int error = io_read_file(path, &text);
-
-	for (const char *line = buf_text(&text); !error && *line;) {
-		size_t length = strcspn(line, "\n");
-
-		if (strchr("0123456789abcdef", *line))
-			sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end);
-		if (!strncmp(line, "VmFlags:", 8))
-			apply_flags(clone, start, line, length);
-		line += length + (line[length] == '\n');
-	}
-	return error;
-}
-
 int clone_plan(struct clone *clone)
 {
 	const struct capture_mapping_vec *maps = &clone->capture->maps;
@@ -119,7 +83,7 @@ int clone_plan(struct clone *clone)
 			range.kind = CLONE_SHARED;
 		*vec_push(&clone->ranges) = range;
 	}
-	return read_flags(clone);
+	return 0;
 }
 
 struct clone_range *clone_find(struct clone *clone, uint64_t address)
@@ -213,7 +177,7 @@ int clone_split_huge(struct clone *clone, struct thread *owner)
 	for (size_t i = 0; i < clone->ranges.length && !error; i++) {
 		splitting.range = &clone->ranges.items[i];
 		if (splitting.range->kind == CLONE_PRIVATE)
-			error = page_table_scan(clone->table, thread_alive(clone->base.tracee),
+			error = page_table_scan(clone->table, thread_alive(clone->base.tracee), 0,
 						splitting.range->start, splitting.range->end,
 						CHOP_TABLE_HUGE, split_block, &splitting);
 	}
@@ -287,7 +251,7 @@ int clone_unmap_zeros(struct clone *clone, struct thread *owner)
 		const struct clone_range *range = &clone->ranges.items[i];
 
 		if (range->kind == CLONE_PRIVATE)
-			error = page_table_scan(clone->table, thread_alive(clone->base.tracee),
+			error = page_table_scan(clone->table, thread_alive(clone->base.tracee), 0,
 						range->start, range->end, CHOP_TABLE_ACCESSED,
 						extend_run, &run);
 	}
@@ -321,6 +285,59 @@ static int copy_shared(struct clone *clone, const struct clone_range *range)
 		map_put(&clone->shared, page, (uint64_t)copy);
 	}
 	return 0;
+}
+
+/* Whether a process has a page of [start, end) that is not the kernel's page of zeros. */
+static bool has_pages(int pagemap, uint64_t start, uint64_t end)
+{
+	struct page_region region;
+	struct pm_scan_arg scan = {
+		.size = sizeof(scan),
+		.start = start,
+		.end = end,
+		.vec = (uint64_t)&region,
+		.vec_len = 1,
+		.max_pages = 1,
+		.category_mask = PAGE_IS_PFNZERO,
+		.category_inverted = PAGE_IS_PFNZERO,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_PRESENT,
+	};
+
+	return ioctl(pagemap, PAGEMAP_SCAN, &scan) > 0;
+}
+
+/*
+ * MADV_DONTFORK leaves a mapping out, MADV_WIPEONFORK empties it. Asking for these flags would
+ * take longer than all the rest: the kernel counts the pages of every mapping to tell them.
+ */
+static bool is_inherited(struct clone *clone, const struct capture_mapping_vec *maps,
+			 const struct clone_range *range)
+{
+	const struct capture_mapping *now = mappings_find(maps, range->start);
+
+	if (!now)
+		return false;
+	return now->path[0] == '/' ||
+	       !has_pages(clone->base.tracee->pagemap, range->start, range->end) ||
+	       has_pages(clone->twin_pagemap, range->start, range->end);
+}
+
+int clone_copy_uninherited(struct clone *clone)
+{
+	struct capture_mapping_vec maps = { 0 };
+	int error = mappings_read_of(clone->twin, &maps);
+
+	for (size_t i = 0; i < clone->ranges.length && !error; i++) {
+		struct clone_range *range = &clone->ranges.items[i];
+
+		if (range->kind != CLONE_PRIVATE || is_inherited(clone, &maps, range))
+			continue;
+		range->kind = CLONE_WHOLE;
+		error = clone_record_all(clone, range);
+	}
+	mappings_release(&maps);
+	return error;
 }
 
 int clone_copy(struct clone *clone)

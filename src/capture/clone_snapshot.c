@@ -25,8 +25,7 @@ static int one_page(void *context, uint64_t page, unsigned int bits)
 {
 	const struct walk *walk = context;
 
-	(void)bits;
-	if (walk->range->kind == CLONE_PRIVATE && clone_is_unwritten(walk->clone, page))
+	if (walk->range->kind == CLONE_PRIVATE && bits & CHOP_TABLE_SAME)
 		return 0;
 	return walk->function(walk->clone, walk->range, page);
 }
@@ -73,13 +72,12 @@ static int each_written_page(struct clone *clone, written_fn *function)
 	pid_t pid = thread_alive(clone->base.tracee);
 	int error = 0;
 
-	clone->frames.block = UINT64_MAX;
 	for (size_t i = 0; i < clone->ranges.length && !error; i++) {
 		struct walk walk = { clone, &clone->ranges.items[i], function };
 
 		if (walk.range->flags & PAGE_WRITE)
 			error = page_table_scan(
-				clone->table, pid, walk.range->start, walk.range->end,
+				clone->table, pid, clone->twin, walk.range->start, walk.range->end,
 				CHOP_TABLE_ACCESSED | CHOP_TABLE_DIRTY, one_page, &walk);
 	}
 	return error ? error : each_new_page(clone, function);

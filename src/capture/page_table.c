@@ -21,11 +21,12 @@ void page_table_close(struct page_table *table)
 	(void)table;
 }
 
-int page_table_scan(struct page_table *table, pid_t pid, uint64_t start, uint64_t end,
+int page_table_scan(struct page_table *table, pid_t pid, pid_t twin, uint64_t start, uint64_t end,
 		    unsigned int wanted, page_table_fn *function, void *context)
 {
 	(void)table;
 	(void)pid;
+	(void)twin;
 	(void)start;
 	(void)end;
 	(void)wanted;
@@ -134,7 +135,7 @@ static bool find_levels(struct page_table *table, void *page)
 	uint64_t start = (uint64_t)page & -CHOP_TABLE_SIZE;
 
 	for (table->levels = 4; table->levels <= 5; table->levels++) {
-		if (page_table_scan(table, getpid(), start, start + CHOP_TABLE_SIZE,
+		if (page_table_scan(table, getpid(), 0, start, start + CHOP_TABLE_SIZE,
 				    CHOP_TABLE_ACCESSED, is_it, page) == 1)
 			return true;
 	}
@@ -221,10 +222,14 @@ static int give(const struct page_table *table, const struct chop_table_walk *do
 	return 0;
 }
 
-int page_table_scan(struct page_table *table, pid_t pid, uint64_t start, uint64_t end,
+int page_table_scan(struct page_table *table, pid_t pid, pid_t twin, uint64_t start, uint64_t end,
 		    unsigned int wanted, page_table_fn *function, void *context)
 {
-	struct chop_table_walk args = { .pid = pid, .start = start & -CHOP_TABLE_SIZE };
+	struct chop_table_walk args = {
+		.pid = pid,
+		.twin = twin,
+		.start = start & -CHOP_TABLE_SIZE,
+	};
 
 	while (args.start < end) {
 		uint64_t blocks = (end - args.start + CHOP_TABLE_SIZE - 1) / CHOP_TABLE_SIZE;

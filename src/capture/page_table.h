@@ -19,8 +19,11 @@ typedef int page_table_fn(void *context, uint64_t page, unsigned int bits);
 /* 0, or -errno with a message (status CHOP_MISSING) that says what is missing here. */
 int page_table_open(struct page_table **table);
 void page_table_close(struct page_table *table);
-/* Call for each page of [start, end) with one of the wanted bits, in order. 0 or -errno. */
-int page_table_scan(struct page_table *table, pid_t pid, uint64_t start, uint64_t end,
+/*
+ * Call for each page of [start, end) with one of the wanted bits, in order. CHOP_TABLE_SAME is
+ * told when there is a twin (not 0). 0 or -errno.
+ */
+int page_table_scan(struct page_table *table, pid_t pid, pid_t twin, uint64_t start, uint64_t end,
 		    unsigned int wanted, page_table_fn *function, void *context);
 
 #endif

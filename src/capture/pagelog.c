@@ -105,11 +105,11 @@ static void add(struct pagelog *log, uint64_t address, uint32_t flags, bool orde
 	map_put(&log->index, address, pages->length);
 }
 
-void pagelog_note(struct pagelog *log, uint64_t address, uint32_t flags)
+void pagelog_note(struct pagelog *log, uint64_t address, uint32_t flags, bool ordered)
 {
 	pagelog_flag(log, address, flags);
 	if (!pagelog_has(log, address))
-		add(log, address, flags, true, NULL);
+		add(log, address, flags, ordered, NULL);
 }
 
 void pagelog_add(struct pagelog *log, uint64_t address, uint32_t flags, bool ordered)

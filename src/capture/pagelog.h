@@ -38,10 +38,10 @@ void pagelog_add(struct pagelog *log, uint64_t address, uint32_t flags, bool ord
 bool pagelog_after(struct pagelog *log, uint64_t address);
 
 /*
- * Record that a page was touched, next in the order of first touches; its content at entry
- * comes later, before the capture is used: the record's `before` is NULL until then.
+ * Record that a page was touched; its content at entry comes later, before the capture is
+ * used: the record's `before` is NULL until then. `ordered` as for pagelog_add.
  */
-void pagelog_note(struct pagelog *log, uint64_t address, uint32_t flags);
+void pagelog_note(struct pagelog *log, uint64_t address, uint32_t flags, bool ordered);
 /* An address's record or NULL; it moves when another is added. */
 struct capture_page *pagelog_find(const struct pagelog *log, uint64_t address);
 /* Room for this many pages at once is made in one piece, if that is possible. */

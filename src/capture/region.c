@@ -371,6 +371,15 @@ static int pass_begin(struct passage *run)
 	return 0;
 }
 
+/* The program runs again. */
+static int complete(const struct region *region, struct capture *capture, int error)
+{
+	struct backend *backend = region->backend;
+	int own = backend->ops->complete ? backend->ops->complete(backend, capture) : 0;
+
+	return error ? error : own;
+}
+
 int region_capture(struct region *region, struct thread *owner, struct capture *capture)
 {
 	struct passage run = {
@@ -405,12 +414,13 @@ int region_capture(struct region *region, struct thread *owner, struct capture *
 	if (!error)
 		fragment_note(&run);
 	if (region->more) {
+		error = complete(region, capture, 0);
 		fragment_pass_call(&run);
-		return 0;
+		return error;
 	}
 	if (error && !owner->queued && !owner->exiting && pass_begin(&run))
-		return error;
+		return complete(region, capture, error);
 	if (!owner->queued && !owner->exiting)
 		thread_resume(owner, RUN_FREE, run.signal);
-	return error;
+	return complete(region, capture, error);
 }

@@ -145,7 +145,7 @@ static int find_page(struct uffd *uffd, struct uffd_range *range, uint64_t page,
 	*vec_push(&batch->found) = (struct found_page){ page, (categories & PAGE_IS_WRITTEN) != 0 };
 	/* One that became present without asking us has no record yet. */
 	if (batch->keep)
-		pagelog_note(&uffd->log, page, range->flags);
+		pagelog_note(&uffd->log, page, range->flags, true);
 	return 0;
 }
 

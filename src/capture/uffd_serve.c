@@ -78,7 +78,7 @@ void uffd_serve(struct uffd *uffd, uint64_t page)
 	}
 	/* The record comes before the wake-up: this may be the region's last page. */
 	if (moved)
-		pagelog_note(&uffd->log, page, range->flags);
+		pagelog_note(&uffd->log, page, range->flags, true);
 	else
 		record_grown(uffd, page);
 	install(uffd, page, uffd->served);

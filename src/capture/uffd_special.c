@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "capture/vm_flags.h"
 #include "tracee/threads.h"
 
 static bool read_proc(const struct uffd *uffd, const char *name, struct buf *text)
@@ -128,17 +129,12 @@ static bool scan_descriptors(struct uffd *uffd)
 	return watched;
 }
 
-static bool has_flag(const char *flags, const char *flag)
+static void apply_flags(void *context, uint64_t start, uint64_t end, const char *flags)
 {
-	const char *end = strchr(flags, '\n'), *found = strstr(flags, flag);
-
-	return found && (!end || found < end);
-}
-
-static void apply_flags(struct uffd *uffd, uint64_t start, uint64_t end, const char *flags)
-{
-	bool locked = has_flag(flags, " lo");
-	bool watched = has_flag(flags, " um") || has_flag(flags, " uw") || has_flag(flags, " ui");
+	struct uffd *uffd = context;
+	bool locked = vm_flags_has(flags, "lo");
+	bool watched =
+		vm_flags_has(flags, "um") || vm_flags_has(flags, "uw") || vm_flags_has(flags, "ui");
 
 	for (size_t i = 0; i < uffd->ranges.length; i++) {
 		struct uffd_range *range = &uffd->ranges.items[i];
@@ -151,25 +147,6 @@ static void apply_flags(struct uffd *uffd, uint64_t start, uint64_t end, const c
 	}
 }
 
-/* VmFlags of every mapping: slow, the kernel counts pages for it. */
-static void scan_flags(struct uffd *uffd)
-{
-	cleanup_buf struct buf text = { 0 };
-	uint64_t start = 0, end = 0;
-
-	if (!read_proc(uffd, "smaps", &text))
-		return;
-	for (const char *line = buf_text(&text); *line;) {
-		size_t length = strcspn(line, "\n");
-
-		if (!strncmp(line, "VmFlags:", 8))
-			apply_flags(uffd, start, end, line);
-		else if (strchr("0123456789abcdef", *line))
-			sscanf(line, "%" SCNx64 "-%" SCNx64, &start, &end);
-		line += length + (line[length] == '\n');
-	}
-}
-
 void uffd_plan_special(struct uffd *uffd)
 {
 	size_t ranges = uffd->ranges.length;
@@ -178,6 +155,6 @@ void uffd_plan_special(struct uffd *uffd)
 	if (uffd->ranges.length != ranges)
 		vec_sort(&uffd->ranges, by_start);
 	uffd->any_locked = has_locked(uffd);
-	if (watched || uffd->any_locked)
-		scan_flags(uffd);
+	if ((watched || uffd->any_locked) && vm_flags_each(uffd->base.tracee, apply_flags, uffd))
+		err_clear();
 }

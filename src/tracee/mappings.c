@@ -46,7 +46,12 @@ static bool parse(const char *line, size_t length, struct capture_mapping *mappi
 
 int mappings_read(const struct tracee *tracee, struct capture_mapping_vec *maps)
 {
-	cleanup_free char *path = xasprintf("/proc/%d/maps", thread_alive(tracee));
+	return mappings_read_of(thread_alive(tracee), maps);
+}
+
+int mappings_read_of(pid_t pid, struct capture_mapping_vec *maps)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/maps", pid);
 	cleanup_buf struct buf text = { 0 };
 	int error = io_read_file(path, &text);
 

@@ -38,6 +38,7 @@ int memory_pagemap(const struct tracee *tracee, uint64_t address, uint64_t *entr
 
 /* The lines of /proc/PID/maps, sorted; 0 or -errno with a message. */
 int mappings_read(const struct tracee *tracee, struct capture_mapping_vec *maps);
+int mappings_read_of(pid_t pid, struct capture_mapping_vec *maps);
 void mappings_release(struct capture_mapping_vec *maps);
 /* The mapping that holds an address, or NULL. */
 const struct capture_mapping *mappings_find(const struct capture_mapping_vec *maps,
