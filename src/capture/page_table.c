@@ -5,15 +5,14 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "tracee/bpf.h"
 
 #ifndef HAVE_BPF
 
 int page_table_open(struct page_table **table)
 {
 	*table = NULL;
-	return err_set(
-		CHOP_MISSING, ENOSYS,
-		"this chop was built without BPF; install clang and bpftool and build again");
+	return bpf_not_built();
 }
 
 void page_table_close(struct page_table *table)
@@ -64,14 +63,6 @@ struct page_table {
 	uint64_t direct_map;
 	unsigned int levels;
 };
-
-static int quiet(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	(void)level;
-	(void)format;
-	(void)arguments;
-	return 0;
-}
 
 static int run(const struct bpf_program *program, void *context, unsigned int size)
 {
@@ -161,12 +152,11 @@ static bool calibrate(struct page_table *table)
 
 static int load(struct page_table *table)
 {
-	libbpf_print_fn_t before = libbpf_set_print(quiet);
 	int error;
 
+	bpf_messages_to_log();
 	table->program = page_table_bpf__open();
 	error = table->program ? page_table_bpf__load(table->program) : -errno;
-	libbpf_set_print(before);
 	if (error)
 		return err_sys(CHOP_MISSING, -error,
 			       "cannot load the program that reads page tables (root and Linux "

@@ -87,17 +87,7 @@ static const struct opt_spec spec = {
 static int parse_pids(struct probe_session *s)
 {
 	s->pids = xcalloc(s->o.pids.length + 1, sizeof(*s->pids));
-	for (size_t i = 0; i < s->o.pids.length; i++) {
-		uint64_t pid;
-
-		if (opt_number(s->o.pids.items[i], &pid) || !pid || pid > INT32_MAX)
-			return cmd_usage("-p wants the number of a process, not '%s'",
-					 s->o.pids.items[i]);
-		if (kill((pid_t)pid, 0) && errno == ESRCH)
-			return err_set(CHOP_USAGE, ESRCH, "no process %" PRIu64, pid);
-		s->pids[i] = (pid_t)pid;
-	}
-	return 0;
+	return watch_pids(&s->o.pids, s->pids);
 }
 
 static int parse_linear(const char *text, struct tally_options *tally)

@@ -3,25 +3,13 @@
 #include "cmd/probe_watch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
-#include "tracee/interrupt.h"
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
 
 /* -- events ----------------------------------------------------------------------------------------- */
 
@@ -71,7 +59,7 @@ static int on_event(void *context, const struct point_event *event)
 	else
 		error = probe_write_event(&s->writer, event);
 	if (!error && ++s->hits == s->o.stop_count) {
-		s->stopped = true;
+		s->watch.stopped = true;
 		return -EINTR;
 	}
 	return error;
@@ -79,71 +67,43 @@ static int on_event(void *context, const struct point_event *event)
 
 /* -- running ------------------------------------------------------------------------------------------ */
 
-/* For us is for our command, which the terminal may have told already; a second one ends us. */
-static bool interrupted(struct probe_session *s)
+static int read_events(void *context)
 {
-	int sig = interrupt_signal();
+	struct probe_session *s = context;
 
-	if (!sig)
-		return false;
-	if (s->source->command <= 0 || s->source->command_ended)
-		return true;
-	if (interrupt_from_terminal()) {
-		interrupt_done();
-		return false;
-	}
-	if (s->told)
-		return true;
-	s->told = true;
-	kill(s->source->command, sig);
-	interrupt_done();
-	return false;
+	return s->source->ops->read(s->source, on_event, s);
 }
 
-static bool limit_reached(const struct probe_session *s)
+static bool is_finished(void *context)
 {
-	return s->stopped || (s->o.stop_time && now() - s->started > s->o.stop_time);
+	struct probe_session *s = context;
+
+	return s->source->ops->finished(s->source);
 }
 
-static int loop(struct probe_session *s)
+static void wait_for_events(void *context, unsigned int milliseconds)
 {
-	unsigned int idle = 0;
+	struct probe_session *s = context;
 
-	while (!limit_reached(s) && !interrupted(s)) {
-		/* Asked before reading: what came in between is read below. */
-		bool finished = s->source->ops->finished(s->source);
-		int got = s->source->ops->read(s->source, on_event, s);
-
-		if (got < 0)
-			return s->stopped ? 0 : got;
-		if (got) {
-			idle = 0;
-			continue;
-		}
-		if (finished)
-			break;
-		if (idle++ == 1) {
-			int error = text_out_flush(&s->writer.out);
-
-			if (error)
-				return error;
-		}
-		s->source->ops->wait(s->source, idle < 50 ? 1 : 20);
-	}
-	return 0;
+	s->source->ops->wait(s->source, milliseconds);
 }
+
+static int flush(void *context)
+{
+	struct probe_session *s = context;
+
+	return text_out_flush(&s->writer.out);
+}
+
+static const struct watch_ops watch_ops = { read_events, is_finished, wait_for_events, flush };
 
 static int open_output(struct probe_session *s)
 {
 	s->writer.points = &s->points;
 	s->writer.json = s->o.format && !strcmp(s->o.format, "json");
 	s->writer.names = s->o.everyone;
-	s->writer.out.fd = s->request.argv ? STDERR_FILENO : STDOUT_FILENO;
-	if (!s->o.output)
-		return 0;
-	s->writer.out.fd = open(s->o.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	return s->writer.out.fd < 0 ? err_sys(CHOP_USAGE, errno, "cannot write %s", s->o.output)
-				    : 0;
+	s->writer.out.fd = watch_open(s->o.output, s->request.argv ? STDERR_FILENO : STDOUT_FILENO);
+	return s->writer.out.fd < 0 ? s->writer.out.fd : 0;
 }
 
 static int write_result(struct probe_session *s)
@@ -171,7 +131,7 @@ static int finish(struct probe_session *s)
 	int error;
 
 	s->source->ops->stop(s->source);
-	if (!s->stopped && !s->in_kernel)
+	if (!s->watch.stopped && !s->in_kernel)
 		s->source->ops->read(s->source, on_event, s);
 	error = write_result(s);
 	lost = s->source->ops->lost(s->source);
@@ -185,21 +145,6 @@ static int finish(struct probe_session *s)
 	return error;
 }
 
-/* The command's status is ours, as if it had been run without us. */
-static int exit_status(const struct probe_session *s)
-{
-	const struct point_source *source = s->source;
-
-	if (source->command <= 0 || !source->command_ended)
-		return 0;
-	if (source->command_error)
-		return err_sys(source->command_error == ENOENT ? CHOP_NOT_FOUND : CHOP_CANNOT_RUN,
-			       source->command_error, "cannot run the command");
-	if (WIFSIGNALED(source->command_status))
-		return 128 + WTERMSIG(source->command_status);
-	return WEXITSTATUS(source->command_status);
-}
-
 int probe_watch(struct probe_session *s)
 {
 	int error = open_output(s), status;
@@ -207,12 +152,17 @@ int probe_watch(struct probe_session *s)
 	/* After the command was forked: for it nothing changes. */
 	signal(SIGPIPE, SIG_IGN);
 	if (!error) {
-		s->started = s->writer.origin = now();
+		s->watch = (struct watch){ .ops = &watch_ops,
+					   .context = s,
+					   .command = &s->source->command,
+					   .stop_time = s->o.stop_time,
+					   .started = watch_now(CLOCK_MONOTONIC) };
+		s->writer.origin = s->watch.started;
 		error = s->source->ops->start(s->source);
 	}
 	if (error)
 		return error;
-	error = loop(s);
+	error = watch_loop(&s->watch);
 	status = finish(s);
-	return error ? error : status ? status : exit_status(s);
+	return error ? error : status ? status : watch_status(&s->source->command);
 }

@@ -3,6 +3,7 @@
 #ifndef CMD_PROBE_WATCH_H
 #define CMD_PROBE_WATCH_H
 
+#include "cmd/watch.h"
 #include "fmt/probe_text.h"
 #include "probe/source.h"
 
@@ -23,8 +24,8 @@ struct probe_session {
 	char *command; /* its path */
 	pid_t *pids;
 	bool in_kernel; /* counting is done there */
-	uint64_t started, hits;
-	bool stopped, told;
+	uint64_t hits;
+	struct watch watch;
 };
 
 /*

@@ -14,6 +14,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "cmd/watch.h"
 #include "event/filter.h"
 #include "event/launch.h"
 #include "event/track.h"
@@ -106,18 +107,9 @@ struct session {
 	struct event_source *source;
 	struct track track;
 	struct event_writer writer;
-	uint64_t started, calls; /* since the start: ns, calls shown */
-	bool stopped;		 /* by a limit */
-	bool told;		 /* our command has been sent a signal we got */
+	uint64_t calls; /* shown since the start */
+	struct watch watch;
 };
-
-static uint64_t now(clockid_t clock)
-{
-	struct timespec time;
-
-	clock_gettime(clock, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
 
 /* -- from options to a request -------------------------------------------------------------------- */
 
@@ -142,21 +134,6 @@ static int parse_filters(struct session *s)
 	filter->paths = s->o.paths.items;
 	filter->path_count = s->o.paths.length;
 	return error;
-}
-
-static int parse_pids(struct session *s, pid_t *pids)
-{
-	for (size_t i = 0; i < s->o.pids.length; i++) {
-		uint64_t pid;
-
-		if (opt_number(s->o.pids.items[i], &pid) || !pid || pid > INT32_MAX)
-			return cmd_usage("-p wants the number of a process, not '%s'",
-					 s->o.pids.items[i]);
-		if (kill((pid_t)pid, 0) && errno == ESRCH)
-			return err_set(CHOP_USAGE, ESRCH, "no process %" PRIu64, pid);
-		pids[i] = (pid_t)pid;
-	}
-	return 0;
 }
 
 static void fill_request(struct session *s, char *const *argv, const pid_t *pids)
@@ -191,7 +168,7 @@ static int step(void *context, const struct track_step *step)
 	int error = event_writer_step(&s->writer, step);
 
 	if (!error && step->kind == TRACK_LEAVE && ++s->calls == s->o.stop_count) {
-		s->stopped = true;
+		s->watch.stopped = true;
 		return -EINTR;
 	}
 	return error;
@@ -201,13 +178,8 @@ static int open_output(struct session *s)
 {
 	struct text_out *out = &s->writer.out;
 
-	out->fd = STDERR_FILENO;
-	if (s->o.output) {
-		out->fd = open(s->o.output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-		if (out->fd < 0)
-			return err_sys(CHOP_USAGE, errno, "cannot write %s", s->o.output);
-	}
-	return 0;
+	out->fd = watch_open(s->o.output, STDERR_FILENO);
+	return out->fd < 0 ? out->fd : 0;
 }
 
 static void set_text_options(struct session *s)
@@ -228,7 +200,7 @@ static void set_text_options(struct session *s)
 	text->pid = s->o.output && (s->o.follow || s->o.pids.length > 1) ? STRACE_PID_ALWAYS
 		    : s->o.output					 ? STRACE_PID_NEVER
 									 : STRACE_PID_SEVERAL;
-	text->clock_offset = (int64_t)(now(CLOCK_REALTIME) - now(CLOCK_MONOTONIC));
+	text->clock_offset = (int64_t)(watch_now(CLOCK_REALTIME) - watch_now(CLOCK_MONOTONIC));
 	s->writer.text.decode = s->track.options;
 	s->writer.text.track = &s->track;
 	s->writer.text.to = &s->writer.out;
@@ -259,64 +231,37 @@ static int on_event(void *context, const struct trace_event *event)
 	return track_event(&s->track, event);
 }
 
-static bool limit_reached(struct session *s)
+static int read_events(void *context)
 {
-	if (s->stopped)
-		return true;
-	if (s->o.stop_time && now(CLOCK_MONOTONIC) - s->started > s->o.stop_time)
-		return true;
-	return s->o.stop_size && event_writer_bytes(&s->writer) > s->o.stop_size;
+	struct session *s = context;
+	int got = s->source->ops->read(s->source, on_event, s);
+
+	s->watch.stopped |= s->o.stop_size && event_writer_bytes(&s->writer) > s->o.stop_size;
+	return got;
 }
 
-/*
- * A signal for us is one for our command, which the terminal may have told already; what it does
- * about it is still shown. A second one ends the watching.
- */
-static bool interrupted(struct session *s)
+static bool is_finished(void *context)
 {
-	int sig = interrupt_signal();
+	struct session *s = context;
 
-	if (!sig)
-		return false;
-	if (s->source->command <= 0 || s->source->command_ended)
-		return true;
-	if (interrupt_from_terminal()) {
-		interrupt_done();
-		return false;
-	}
-	if (s->told)
-		return true;
-	s->told = true;
-	kill(s->source->command, sig);
-	interrupt_done();
-	return false;
+	return s->source->ops->finished(s->source);
 }
 
-static int loop(struct session *s)
+static void wait_for_events(void *context, unsigned int milliseconds)
 {
-	unsigned int idle = 0;
+	struct session *s = context;
 
-	while (!limit_reached(s) && !interrupted(s)) {
-		/* Asked before reading: what came in between is read below. */
-		bool finished = s->source->ops->finished(s->source);
-		int got = s->source->ops->read(s->source, on_event, s);
-
-		if (got < 0)
-			return s->stopped ? 0 : got;
-		if (got) {
-			idle = 0;
-			continue;
-		}
-		if (finished)
-			break;
-		if (idle == 1 && event_writer_flush(&s->writer))
-			return -EPIPE;
-		/* Short waits first: a program that does little is followed closely. */
-		idle++;
-		s->source->ops->wait(s->source, idle < 50 ? 1 : 20);
-	}
-	return 0;
+	s->source->ops->wait(s->source, milliseconds);
 }
+
+static int flush(void *context)
+{
+	struct session *s = context;
+
+	return event_writer_flush(&s->writer) ? -EPIPE : 0;
+}
+
+static const struct watch_ops watch_ops = { read_events, is_finished, wait_for_events, flush };
 
 static int ignore(void *context, const struct trace_event *event)
 {
@@ -328,7 +273,7 @@ static int ignore(void *context, const struct trace_event *event)
 /* Nothing more can be written, but without us the programs could not go on. */
 static void serve_on(struct session *s)
 {
-	while (!s->source->ops->finished(s->source) && !interrupted(s)) {
+	while (!s->source->ops->finished(s->source) && !watch_interrupted(&s->watch)) {
 		if (s->source->ops->read(s->source, ignore, NULL) <= 0)
 			s->source->ops->wait(s->source, 20);
 	}
@@ -348,8 +293,9 @@ static void tell_attached(struct session *s)
 
 static void report_left(struct session *s)
 {
-	if (s->started && s->source->command > 0 && !s->source->command_ended && !s->source->bound)
-		log_info("the command goes on as process %d", s->source->command);
+	if (s->watch.started && s->source->command.pid > 0 && !s->source->command.ended &&
+	    !s->source->bound)
+		log_info("the command goes on as process %d", s->source->command.pid);
 }
 
 static void report_losses(struct session *s)
@@ -370,21 +316,6 @@ static int finish_output(struct session *s)
 	if (fd > STDERR_FILENO && close(fd) && !error)
 		error = err_sys(CHOP_USAGE, errno, "cannot write %s", s->o.output);
 	return error;
-}
-
-/* The command's status is ours, as if it had been run without us. */
-static int exit_status(struct session *s)
-{
-	const struct event_source *source = s->source;
-
-	if (source->command <= 0 || !source->command_ended)
-		return 0;
-	if (source->command_error)
-		return err_sys(source->command_error == ENOENT ? CHOP_NOT_FOUND : CHOP_CANNOT_RUN,
-			       source->command_error, "cannot run the command");
-	if (WIFSIGNALED(source->command_status))
-		return 128 + WTERMSIG(source->command_status);
-	return WEXITSTATUS(source->command_status);
 }
 
 static int choose_source(struct session *s)
@@ -458,7 +389,7 @@ static int trace(struct session *s, char *const *argv)
 	if (!error)
 		error = check_options(s);
 	if (!error)
-		error = parse_pids(s, pids);
+		error = watch_pids(&s->o.pids, pids);
 	if (error)
 		return error;
 	fill_request(s, argv, pids);
@@ -474,16 +405,20 @@ static int trace(struct session *s, char *const *argv)
 	}
 	if (error)
 		return error;
-	s->track.command = s->source->command;
+	s->track.command = s->source->command.pid;
+	s->watch.ops = &watch_ops;
+	s->watch.context = s;
+	s->watch.command = &s->source->command;
+	s->watch.stop_time = s->o.stop_time;
 	set_writers(s);
 	error = open_output(s);
 	if (!error) {
 		tell_attached(s);
-		s->started = now(CLOCK_MONOTONIC);
+		s->watch.started = watch_now(CLOCK_MONOTONIC);
 		error = s->source->ops->start(s->source);
 	}
 	if (!error)
-		error = loop(s);
+		error = watch_loop(&s->watch);
 	if (error && s->source->bound)
 		serve_on(s);
 	report_losses(s);
@@ -491,7 +426,7 @@ static int trace(struct session *s, char *const *argv)
 	report_left(s);
 	if (error || status)
 		return error ? error : status;
-	return exit_status(s);
+	return watch_status(&s->source->command);
 }
 
 int cmd_syscalls(int argc, char **argv)

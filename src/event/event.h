@@ -13,6 +13,7 @@
 
 #include <chop/event.h>
 
+#include "event/launch.h"
 #include "event/decode.h"
 #include "event/stack.h"
 
@@ -74,12 +75,9 @@ struct event_source_ops {
 
 struct event_source {
 	const struct event_source_ops *ops;
-	const char *name;   /* how it watches, for people */
-	pid_t command;	    /* the process we started, or 0 */
-	bool command_ended; /* and its status is known: */
-	int command_status; /* as from wait */
-	int command_error;  /* errno when it could not be run */
-	bool bound;	    /* the programs cannot go on without us: they die with close() */
+	const char *name; /* how it watches, for people */
+	struct launched command;
+	bool bound; /* the programs cannot go on without us: they die with close() */
 };
 
 /* 0, or -errno with a message recorded that says what is missing. */

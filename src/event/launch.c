@@ -174,3 +174,15 @@ void launch_cancel(struct launch *launch)
 	launch->pid = 0;
 	launch_finish(launch);
 }
+
+void launched_reap(struct launched *launched, struct launch *launch)
+{
+	int status;
+
+	if (launched->pid <= 0 || launched->ended ||
+	    waitpid(launched->pid, &status, WNOHANG) != launched->pid)
+		return;
+	launched->ended = true;
+	launched->status = status;
+	launched->error = launch_finish(launch);
+}

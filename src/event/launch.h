@@ -3,6 +3,7 @@
 #ifndef EVENT_LAUNCH_H
 #define EVENT_LAUNCH_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct launch {
@@ -17,6 +18,16 @@ struct launch {
 	{                                       \
 		.pid = 0, .go = -1, .error = -1 \
 	}
+
+/* A command that was started, as those who watch it see it. */
+struct launched {
+	pid_t pid;  /* 0 when none was */
+	bool ended; /* and its status is known: */
+	int status; /* as from waitpid */
+	int error;  /* errno when it could not be run */
+};
+/* Has it ended? Notes it. */
+void launched_reap(struct launched *launched, struct launch *launch);
 
 /*
  * Find argv[0] as the shell would and start a process that waits. 0, or -errno with a message

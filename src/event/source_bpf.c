@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/err.h"
+#include "tracee/bpf.h"
 
 #ifndef HAVE_BPF
 
@@ -13,9 +14,7 @@ int event_bpf_open(struct event_source **source, const struct event_request *req
 {
 	(void)source;
 	(void)request;
-	return err_set(
-		CHOP_MISSING, ENOSYS,
-		"this chop was built without BPF; install clang and bpftool and build again");
+	return bpf_not_built();
 }
 
 #else
@@ -59,18 +58,6 @@ struct bpf_source {
 };
 
 /* -- loading --------------------------------------------------------------------------------- */
-
-static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	char text[1024];
-
-	if (level == LIBBPF_DEBUG || log_level() < LOG_DEBUG)
-		return 0;
-	vsnprintf(text, sizeof(text), fmt, args);
-	text[strcspn(text, "\n")] = '\0';
-	log_debug("%s", text);
-	return 0;
-}
 
 static unsigned int wanted_count(const struct event_request *request)
 {
@@ -125,20 +112,14 @@ static int load(struct bpf_source *s, const struct event_request *request, bool 
 {
 	int error;
 
-	libbpf_set_print(quiet);
+	bpf_messages_to_log();
 	s->skel = syscalls_bpf__open();
 	if (!s->skel)
 		return err_sys(CHOP_MISSING, errno, "cannot open the BPF programs");
 	choose_programs(s, request, single);
 	configure(s, request);
 	error = syscalls_bpf__load(s->skel);
-	if (error == -EPERM)
-		return err_set(CHOP_MISSING, -error,
-			       "cannot load BPF programs: not permitted; run as root or with "
-			       "CAP_BPF and CAP_PERFMON");
-	if (error)
-		return err_sys(CHOP_MISSING, -error, "this kernel refuses our BPF programs");
-	return 0;
+	return error ? bpf_refused(error) : 0;
 }
 
 /* Which calls, and what memory goes with them. */
@@ -289,7 +270,7 @@ static int watch(struct bpf_source *s, const struct event_request *request)
 		error = launch_begin(&s->launch, request->argv);
 		if (error)
 			return error;
-		s->base.command = s->launch.pid;
+		s->base.command.pid = s->launch.pid;
 		error = watch_thread(s, s->launch.pid, CHOP_TASK_WAIT_EXEC);
 	}
 	for (size_t i = 0; !error && i < request->pid_count; i++)
@@ -370,18 +351,6 @@ static int on_record(void *context, void *data, size_t size)
 	return s->error ? -EINTR : 0;
 }
 
-static void reap(struct bpf_source *s)
-{
-	int status;
-
-	if (s->base.command <= 0 || s->base.command_ended ||
-	    waitpid(s->base.command, &status, WNOHANG) != s->base.command)
-		return;
-	s->base.command_ended = true;
-	s->base.command_status = status;
-	s->base.command_error = launch_finish(&s->launch);
-}
-
 static int bpf_read(struct event_source *source, event_handler handler, void *context)
 {
 	struct bpf_source *s = (struct bpf_source *)source;
@@ -395,7 +364,7 @@ static int bpf_read(struct event_source *source, event_handler handler, void *co
 		return s->error;
 	if (error < 0 && error != -EINTR)
 		return err_sys(CHOP_MISSING, -error, "cannot read the ring buffer");
-	reap(s);
+	launched_reap(&s->base.command, &s->launch);
 	return s->handled;
 }
 
@@ -404,7 +373,7 @@ static bool bpf_finished(struct event_source *source)
 	struct bpf_source *s = (struct bpf_source *)source;
 	uint32_t key;
 
-	if (s->base.command > 0 && !s->base.command_ended)
+	if (s->base.command.pid > 0 && !s->base.command.ended)
 		return false;
 	return bpf_map_get_next_key(bpf_map__fd(s->skel->maps.tasks), NULL, &key) == -ENOENT;
 }

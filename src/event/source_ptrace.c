@@ -247,10 +247,10 @@ static int on_end(struct ptrace_source *s, struct ptraced *thread, int status)
 	begin(&event, thread, CHOP_LIVE_TASK_EXIT);
 	event.status = status;
 	error = thread->waiting ? 0 : tell(s, &event);
-	if (thread->tid == s->base.command) {
-		s->base.command_ended = true;
-		s->base.command_status = status;
-		s->base.command_error = launch_finish(&s->launch);
+	if (thread->tid == s->base.command.pid) {
+		s->base.command.ended = true;
+		s->base.command.status = status;
+		s->base.command.error = launch_finish(&s->launch);
 	}
 	if (thread->tid == thread->pid)
 		stacks_gone(&s->stacks, thread->pid);
@@ -465,7 +465,7 @@ static int open_command(struct ptrace_source *s, const struct event_request *req
 	error = launch_begin(&s->launch, request->argv);
 	if (error)
 		return error;
-	s->base.command = s->launch.pid;
+	s->base.command.pid = s->launch.pid;
 	error = seize(s, s->launch.pid, s->launch.pid);
 	if (!error)
 		ptraced_find(&s->threads, s->launch.pid)->waiting = true;
@@ -507,7 +507,7 @@ static void ptrace_close(struct event_source *source)
 		if (s->filtered)
 			/* Without us each call the filter stops would fail. */
 			kill(thread->pid, SIGKILL);
-		else if (thread->tid != s->base.command || !s->base.command_ended)
+		else if (thread->tid != s->base.command.pid || !s->base.command.ended)
 			let_go(s, thread);
 		ptraced_drop(&s->threads, thread);
 	}

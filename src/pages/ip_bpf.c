@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "pages.skel.h"
+#include "tracee/bpf.h"
 
 #define FIRST_NAMESPACE 0xeffffffcU /* PROC_PID_INIT_INO */
 
@@ -19,14 +20,6 @@ struct ip_bpf {
 	struct ring_buffer *ring;
 	struct ip_source *target; /* while collecting */
 };
-
-static int be_silent(enum libbpf_print_level level, const char *format, va_list arguments)
-{
-	(void)level;
-	(void)format;
-	(void)arguments;
-	return 0;
-}
 
 static int take(void *context, void *data, size_t size)
 {
@@ -64,13 +57,12 @@ static int load(struct ip_bpf *bpf)
 struct ip_bpf *ip_bpf_open(void)
 {
 	struct ip_bpf *bpf = xcalloc(1, sizeof(*bpf));
-	libbpf_print_fn_t printer = libbpf_set_print(be_silent);
 
+	bpf_messages_to_log();
 	if (load(bpf)) {
 		ip_bpf_close(bpf);
 		bpf = NULL;
 	}
-	libbpf_set_print(printer);
 	return bpf;
 }
 

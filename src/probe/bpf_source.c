@@ -8,18 +8,7 @@
 #include <sys/wait.h>
 
 #include "base/err.h"
-
-void point_source_reap(struct point_source *source, struct launch *launch)
-{
-	int status;
-
-	if (source->command <= 0 || source->command_ended ||
-	    waitpid(source->command, &status, WNOHANG) != source->command)
-		return;
-	source->command_ended = true;
-	source->command_status = status;
-	source->command_error = launch_finish(launch);
-}
+#include "tracee/bpf.h"
 
 #ifndef HAVE_BPF
 
@@ -27,9 +16,7 @@ int point_bpf_open(struct point_source **source, const struct point_request *req
 {
 	(void)source;
 	(void)request;
-	return err_set(
-		CHOP_MISSING, ENOSYS,
-		"this chop was built without BPF; install clang and bpftool and build again");
+	return bpf_not_built();
 }
 
 #else
@@ -68,20 +55,6 @@ struct bpf_source {
 };
 
 /* -- loading ---------------------------------------------------------------------------------- */
-
-static int quiet(enum libbpf_print_level level, const char *fmt, va_list args)
-{
-	cleanup_buf struct buf text = { 0 };
-	char *rest = NULL;
-
-	if (level == LIBBPF_DEBUG || log_level() < LOG_DEBUG)
-		return 0;
-	buf_vprintf(&text, fmt, args);
-	for (char *line = strtok_r(text.data, "\n", &rest); line;
-	     line = strtok_r(NULL, "\n", &rest))
-		log_debug("%s", line);
-	return 0;
-}
 
 static bool has_text(const struct points *points)
 {
@@ -215,18 +188,12 @@ static int load(struct bpf_source *s)
 	bool user = any_of(s->request->points, POINT_USER, POINT_USDT);
 	int error;
 
-	libbpf_set_print(quiet);
+	bpf_messages_to_log();
 	s->attachments.multi = user && attach_multi_works();
 	error = load_once(s, true);
 	if (error && error != -EPERM && user)
 		error = load_once(s, false);
-	if (error == -EPERM)
-		return err_set(CHOP_MISSING, -error,
-			       "cannot load BPF programs: not permitted; run as root or with "
-			       "CAP_BPF and CAP_PERFMON");
-	if (error)
-		return err_sys(CHOP_MISSING, -error, "this kernel refuses our BPF programs");
-	return 0;
+	return error ? bpf_refused(error) : 0;
 }
 
 static int fill_plans(struct bpf_source *s)
@@ -265,7 +232,7 @@ static int watch_all(struct bpf_source *s)
 		error = launch_begin(&s->launch, request->argv);
 		if (error)
 			return error;
-		s->base.command = s->launch.pid;
+		s->base.command.pid = s->launch.pid;
 		if (!request->everyone)
 			error = watch(s, s->launch.pid, WAIT_EXEC);
 	}
@@ -391,7 +358,7 @@ static int bpf_read(struct point_source *source, point_handler handler, void *co
 		return s->error;
 	if (error < 0 && error != -EINTR)
 		return err_sys(CHOP_MISSING, -error, "cannot read the ring buffer");
-	point_source_reap(source, &s->launch);
+	launched_reap(&source->command, &s->launch);
 	return s->handled;
 }
 
@@ -400,10 +367,10 @@ static bool bpf_finished(struct point_source *source)
 	struct bpf_source *s = (struct bpf_source *)source;
 	uint32_t key;
 
-	if (source->command > 0 && !source->command_ended)
+	if (source->command.pid > 0 && !source->command.ended)
 		return false;
 	if (s->request->everyone)
-		return source->command > 0;
+		return source->command.pid > 0;
 	return bpf_map_get_next_key(bpf_map__fd(s->skel->maps.processes), NULL, &key) == -ENOENT;
 }
 

@@ -114,7 +114,7 @@ static void on_exec(struct ftrace_source *s, pid_t tid, const uint8_t *data, siz
 	struct ftrace_task *task = task_of(s, tid);
 	uint32_t location;
 
-	s->waiting &= task->pid != s->base.command;
+	s->waiting &= task->pid != s->base.command.pid;
 	if (size < (size_t)s->task_events.exec_file + 4)
 		return;
 	memcpy(&location, data + s->task_events.exec_file, sizeof(location));
@@ -260,7 +260,7 @@ static int hand_over(struct ftrace_source *s, const struct ftrace_event *what,
 
 	if (!s->request->everyone && !map_has(&s->watched, (uint64_t)task->pid))
 		return 0;
-	if (s->waiting && task->pid == s->base.command)
+	if (s->waiting && task->pid == s->base.command.pid)
 		return 0;
 	if (!what->is_return && !take_values(s, &event, what, record))
 		return 0;
@@ -346,7 +346,7 @@ static int ftrace_read(struct point_source *source, point_handler handler, void 
 		error = on_record(s, &s->batch.records.items[done]);
 	}
 	keep_rest(&s->batch, done);
-	point_source_reap(source, &s->launch);
+	launched_reap(&source->command, &s->launch);
 	return error ? error : done ? (int)done : got ? 1 : 0;
 }
 
@@ -356,10 +356,10 @@ static bool ftrace_finished(struct point_source *source)
 {
 	struct ftrace_source *s = (struct ftrace_source *)source;
 
-	if (source->command > 0 && !source->command_ended)
+	if (source->command.pid > 0 && !source->command.ended)
 		return false;
 	if (s->request->everyone)
-		return source->command > 0;
+		return source->command.pid > 0;
 	for (size_t i = 0; i < s->processes.length; i++) {
 		if (!kill((pid_t)s->processes.items[i], 0) || errno != ESRCH)
 			return false;
@@ -482,7 +482,7 @@ static int watch(struct ftrace_source *s)
 
 		if (error)
 			return error;
-		s->base.command = s->launch.pid;
+		s->base.command.pid = s->launch.pid;
 		s->waiting = true;
 		watch_process(s, s->launch.pid);
 		buf_printf(&list, "%d ", s->launch.pid);

@@ -51,10 +51,8 @@ typedef int (*point_handler)(void *context, const struct point_event *event);
 
 struct point_source {
 	const struct point_source_ops *ops;
-	pid_t command; /* 0 when none was started */
-	bool command_ended;
-	int command_status, command_error; /* as waitpid gives it; errno of a failed exec */
-	uint64_t attach_ns;		   /* what attaching took */
+	struct launched command;
+	uint64_t attach_ns; /* what attaching took */
 };
 
 struct point_source_ops {
@@ -81,8 +79,5 @@ struct point_source_ops {
 /* 0, or -errno with a message recorded; CHOP_MISSING when another source may do. */
 int point_bpf_open(struct point_source **source, const struct point_request *request);
 int point_ftrace_open(struct point_source **source, const struct point_request *request);
-
-/* The command has ended? Notes it. */
-void point_source_reap(struct point_source *source, struct launch *launch);
 
 #endif

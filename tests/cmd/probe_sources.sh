@@ -67,9 +67,10 @@ until [ -s first ]; do
 	echo >&3
 	sleep 0.1
 done
+# Before it is killed: another chop that begins then may clean up before we look.
+[ -d $tracing/instances/chop.$watcher ] || fail "it had no instance of its own"
 kill -KILL $watcher
 wait $watcher 2>/dev/null
-[ -d $tracing/instances/chop.$watcher ] || fail "it had no instance of its own"
 expect_status 3 chop probe -q --source ftrace -c u::work -- "$points" calls 1
 [ -d $tracing/instances/chop.$watcher ] && fail "an instance was left"
 grep -q "chop_$watcher/" $tracing/uprobe_events && fail "$(cat $tracing/uprobe_events)"
