@@ -83,10 +83,10 @@ static int lookup(struct source *source, struct bbv *bbv, uint64_t ip, struct ca
 static int read_all(struct source *source, struct bbv *bbv)
 {
 	static struct chop_mem_record records[BATCH];
-	long got;
+	long got = 0;
 
 	chop_mem_select(source->reader, 1U << CHOP_MEM_FETCH);
-	while ((got = chop_mem_read(source->reader, records, BATCH)) > 0) {
+	while (!live_interrupted && (got = chop_mem_read(source->reader, records, BATCH)) > 0) {
 		for (long i = 0; i < got; i++) {
 			uint64_t ip = records[i].ip;
 			struct cached *entry = &source->cache[(ip ^ ip >> 16) % CACHE_SIZE];
@@ -172,6 +172,7 @@ static int from_trace(const struct options *options, const char *trace)
 	struct bbv bbv;
 	int error = 0;
 
+	live_catch_signals();
 	bbv_init(&bbv, options->interval);
 	if (chop_mem_open(trace, options->partial ? CHOP_MEM_PARTIAL : 0, &source->reader))
 		error = err_set(CHOP_USAGE, EINVAL, "%s", chop_mem_error(source->reader));
@@ -183,6 +184,10 @@ static int from_trace(const struct options *options, const char *trace)
 				      &bbv);
 	if (!error)
 		warn(chop_mem_info(source->reader));
+	if (!error && live_interrupted) {
+		log_warn("interrupted: this is not the whole trace");
+		error = live_interrupted_status();
+	}
 	chop_mem_close(source->reader);
 	bbv_release(&bbv);
 	free(source);

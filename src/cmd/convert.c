@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "cmd/convert_pages.h"
+#include "cmd/live.h"
 #include "fmt/detrace.h"
 #include "fmt/mem_format.h"
 #include "store/mem_format.h"
@@ -126,7 +127,10 @@ static int damaged(struct mem_convert *c)
 	return err_set(CHOP_USAGE, EINVAL, "%s", chop_mem_error(c->reader));
 }
 
-/* Fetches are read even when they are not wanted: they count the instructions. */
+/*
+ * Fetches are read even when they are not wanted: they count the instructions. 0, the exit
+ * status after an interruption, or -errno with a message recorded.
+ */
 static int feed(struct mem_convert *c, const struct mem_format *format, unsigned int kinds,
 		uint64_t count)
 {
@@ -153,6 +157,8 @@ static int feed(struct mem_convert *c, const struct mem_format *format, unsigned
 		}
 		if (c->out.failed)
 			return 0; /* told at the end */
+		if (live_interrupted)
+			return live_interrupted_status();
 		progress_show("%.1f million records, %.0f MB", (double)c->records / 1e6,
 			      (double)c->out.written / 1e6);
 	}
@@ -218,6 +224,9 @@ static int convert(const char *path, const struct mem_format *format, const stru
 				  format->name);
 	if (!error)
 		error = run(&c, format, options, kinds);
+	if (error > 0)
+		log_warn("interrupted after %" PRIu64 " records%s", c.records,
+			 options->output ? ": nothing is written" : "");
 	if (error) {
 		mem_out_close(&c.out, false);
 	} else {
@@ -268,6 +277,8 @@ int cmd_convert(int argc, char **argv)
 	if (!cmd_parse(&spec, argc, argv, &options, &rest, &status))
 		return status;
 	format = options.to ? mem_format_find(options.to) : NULL;
+	if (options.output) /* nothing half-written; a pipe is given up as ever */
+		live_catch_signals();
 	if (strstr(argv[0], "detrace") && rest.length == 1 && is_old(rest.items[0]))
 		status = detrace_old(rest.items[0], &options);
 	else if (options.list)

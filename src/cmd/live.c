@@ -28,6 +28,11 @@ void live_catch_signals(void)
 	signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is like a full disk */
 }
 
+int live_interrupted_status(void)
+{
+	return 128 + (live_interrupted ? live_interrupted : SIGINT);
+}
+
 int live_trace(const struct strvec *command, struct memtrace_options *options,
 	       struct memtrace_result *result)
 {
@@ -50,7 +55,7 @@ int live_status(const struct memtrace_result *result)
 
 	switch (result->outcome) {
 	case CHOP_MEM_INTERRUPTED:
-		return 128 + (live_interrupted ? live_interrupted : SIGINT);
+		return live_interrupted_status();
 	case CHOP_MEM_NO_SPACE:
 		return CHOP_USAGE;
 	case CHOP_MEM_REFUSED:

@@ -14,6 +14,9 @@ extern volatile sig_atomic_t live_interrupted;
 /* Note SIGINT, SIGTERM and SIGHUP from now on, and take a limit on files for a full disk. */
 void live_catch_signals(void);
 
+/* The exit status after that signal. */
+int live_interrupted_status(void);
+
 /*
  * Find the command and run it traced: memtrace_live. Our environment is the program's. 0 or
  * -errno with a message recorded and status 126 or 127.

@@ -22,6 +22,8 @@
 #include "memtrace/memtrace.h"
 #include "store/tracedir.h"
 
+#define JOBS_MAX 1024
+
 struct options {
 	const char *output, *capture, *sample;
 	uint64_t max_refs, timeout, jobs, level;
@@ -58,7 +60,7 @@ static const struct opt table[] = {
 		 "give up when the region does not end in TIME\n"
 		 "(default: 60 s and 1000 times what the capture took)"),
 	OPT_NUMBER('j', "jobs", struct options, jobs, "N", "captures traced at a time (1)",
-		   .min = 1, .max = 1024),
+		   .min = 1, .max = JOBS_MAX),
 	OPT_NUMBER(0, "level", struct options, level, "N", "compression, 1 (default) to 19",
 		   .min = 1, .max = 19),
 	OPT_END,
@@ -118,7 +120,7 @@ static int status_of(const struct memtrace_result *result)
 	case CHOP_MEM_LIMITED:
 		return CHOP_OK;
 	case CHOP_MEM_INTERRUPTED:
-		return 128 + (live_interrupted ? live_interrupted : SIGINT);
+		return live_interrupted_status();
 	case CHOP_MEM_NO_SPACE:
 		return CHOP_USAGE;
 	default:
@@ -250,15 +252,24 @@ static int trace_entry(const struct options *options, const struct tracedir_inde
 			     one_of_many ? number : NULL);
 }
 
+/* Processes that trace captures; 0: none. */
+struct jobs {
+	pid_t pids[JOBS_MAX];
+	size_t count;
+	bool told; /* to stop */
+};
+
 /* In a process of its own; its exit status is ours. */
-static void trace_in_child(const struct options *options, const struct tracedir_index *index,
-			   unsigned int id)
+static pid_t trace_in_child(const struct options *options, const struct tracedir_index *index,
+			    unsigned int id)
 {
 	int status;
+	pid_t pid;
 
 	fflush(NULL);
-	if (fork())
-		return;
+	pid = fork();
+	if (pid)
+		return pid;
 	status = trace_entry(options, index, id, true);
 	if (status < 0) {
 		fprintf(stderr, "chop: mem: %s/%u: %s\n", index->path, id, err_message());
@@ -268,31 +279,48 @@ static void trace_in_child(const struct options *options, const struct tracedir_
 	_exit(status);
 }
 
-static int wait_for_one(void)
+/* They may not have got the signal that we did. */
+static void stop_jobs(struct jobs *jobs)
+{
+	for (size_t i = 0; i < jobs->count && !jobs->told; i++)
+		kill(jobs->pids[i], live_interrupted);
+	jobs->told = true;
+}
+
+static int wait_for_one(struct jobs *jobs)
 {
 	int status = 0;
+	pid_t pid;
 
-	while (wait(&status) < 0 && errno == EINTR)
-		;
+	do {
+		if (live_interrupted)
+			stop_jobs(jobs);
+		pid = wait(&status);
+	} while (pid < 0 && errno == EINTR);
+	for (size_t i = 0; i < jobs->count; i++) {
+		if (jobs->pids[i] == pid) {
+			jobs->pids[i] = jobs->pids[--jobs->count];
+			break;
+		}
+	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : CHOP_DIVERGED;
 }
 
 static int trace_all(const struct options *options, const struct tracedir_index *index)
 {
-	uint64_t running = 0;
+	struct jobs jobs = { 0 };
 	int worst = 0, status;
 
 	for (size_t i = 0; i < index->captures.length && !live_interrupted; i++) {
-		if (running == options->jobs) {
-			status = wait_for_one();
+		if (jobs.count == options->jobs) {
+			status = wait_for_one(&jobs);
 			worst = status > worst ? status : worst;
-			running--;
 		}
-		trace_in_child(options, index, index->captures.items[i].id);
-		running++;
+		jobs.pids[jobs.count++] =
+			trace_in_child(options, index, index->captures.items[i].id);
 	}
-	while (running--) {
-		status = wait_for_one();
+	while (jobs.count) {
+		status = wait_for_one(&jobs);
 		worst = status > worst ? status : worst;
 	}
 	return worst;

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "cmd/live.h"
 #include "memtrace/analyse.h"
 #include "memtrace/atlas.h"
 
@@ -161,10 +162,10 @@ static void print(const struct analysis *a, struct atlas *atlas, uint64_t top)
 static int read_all(struct chop_mem_reader *reader, struct analysis *a)
 {
 	static struct chop_mem_record records[BATCH];
-	long got;
+	long got = 0;
 
 	chop_mem_select(reader, 1U << CHOP_MEM_READ | 1U << CHOP_MEM_WRITE | 1U << CHOP_MEM_FETCH);
-	while ((got = chop_mem_read(reader, records, BATCH)) > 0) {
+	while (!live_interrupted && (got = chop_mem_read(reader, records, BATCH)) > 0) {
 		for (long i = 0; i < got; i++)
 			analysis_add(a, &records[i]);
 		progress_show("%.1f million references", (double)(a->reads + a->writes) / 1e6);
@@ -199,8 +200,10 @@ int mem_report(const char *path, const struct mem_report_options *options)
 		print(&a, atlas, options->top);
 		atlas_close(atlas);
 		warn(chop_mem_info(reader));
+		if (live_interrupted)
+			log_warn("interrupted: this is not the whole trace");
 	}
 	analysis_release(&a);
 	chop_mem_close(reader);
-	return error;
+	return error || !live_interrupted ? error : live_interrupted_status();
 }

@@ -13,7 +13,8 @@ struct mem_report_options {
 	bool partial;	 /* also traces that were cut off */
 };
 
-/* Read a trace and print its analyses to stdout. 0, or -errno with a message recorded. */
+/* Read a trace and print its analyses to stdout. 0, or -errno with a message recorded; after an
+ * interruption, of what was read until then, and the exit status. */
 int mem_report(const char *path, const struct mem_report_options *options);
 
 #endif

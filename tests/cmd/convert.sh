@@ -72,6 +72,24 @@ expect_status 2 chop convert flipped.mem --to din -o x
 expect_one_error 'flipped.mem: damaged: wrong checksum'
 [ -e x ] && fail "half a file was left behind"
 
+# Interrupted, there is no file; or it is whole, when that came too late.
+"$CHOP" mem --live -q -o long.mem -- perl -e '$h{$_ % 1000} .= $_ for 1..100000' || fail "chop mem --live"
+"$CHOP" convert long.mem --to csv -o long.csv >"$OUT" 2>"$ERR" &
+converter=$!
+while kill -0 $converter 2>/dev/null && ! ls long.csv* >/dev/null 2>&1; do
+	sleep 0.01
+done
+kill -TERM $converter 2>/dev/null
+wait $converter
+status=$?
+if [ $status = 143 ]; then
+	grep -q '^chop: convert: warning: interrupted after [0-9]* records: nothing is written$' "$ERR" || fail "$(cat "$ERR")"
+	ls long.csv* >/dev/null 2>&1 && fail "left behind: $(ls long.csv*)"
+elif [ $status != 0 ] || [ ! -s long.csv ]; then
+	fail "status $status after SIGTERM: $(cat "$ERR")"
+fi
+rm -f long.*
+
 # A full disk.
 (
 	ulimit -f 16
