@@ -235,6 +235,21 @@ static enum engine_result replay(struct region *region, const struct chop_event 
 	return deliver_next(region, regs);
 }
 
+/* What other threads did to the address space while the original waited in the next call. */
+static bool let_others(struct region *region, struct chop_regs *regs)
+{
+	const struct chop_event *event;
+	struct chop_event_parts parts;
+
+	while ((event = region_next_event(region, &parts)) && event->kind == CHOP_EVENT_CALL &&
+	       event->flags & CHOP_EVENT_OTHER) {
+		region_take_event(region);
+		if (!execute(region, event, parts.writes, regs))
+			return false;
+	}
+	return true;
+}
+
 enum engine_result region_system_call(void *context, struct chop_regs *regs)
 {
 	struct region *region = context;
@@ -242,6 +257,8 @@ enum engine_result region_system_call(void *context, struct chop_regs *regs)
 	const struct chop_event *event;
 	struct chop_event_parts parts;
 
+	if (!let_others(region, regs))
+		return diverged(region, "its memory cannot be arranged here", number);
 	event = region_next_event(region, &parts);
 	if (!event)
 		return diverged(region, "the original made no more calls", number);

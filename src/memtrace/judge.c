@@ -120,6 +120,9 @@ static bool judge_page(struct region *region, const struct engine *engine,
 	struct iovec remote = { (void *)(uintptr_t)page->address, sizeof(got) };
 	unsigned int offset = 0;
 
+	/* unmapped, replaced or dropped: nothing is known of the end */
+	if (page->flags & PAGE_GONE)
+		return true;
 	/* a page that the region has unmapped is not there to be compared */
 	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != CHOP_PAGE_SIZE)
 		return region->calls > 0;

@@ -24,6 +24,11 @@ expect_status 0 chop syscalls --from maps/0.sys
 grep -E '^\[pid +[0-9]+\] mmap\(' "$ERR" | grep -q MAP_FIXED || fail "no mmap: $(cat "$ERR")"
 expect_error_match "^\[pid +[0-9]+\] munmap\("
 
+# And in translation.
+for name in commits takes drops protects covers; do
+	expect_status 0 chop mem $name --count
+done
+
 # The same by the other back end, where it is possible.
 chop trace -q -backend clone -function opens -indices 0 -trace-dir can -- "$PROG/call_threads" opens \
 	>/dev/null 2>&1 || exit 0
