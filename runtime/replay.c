@@ -91,6 +91,14 @@ const struct chop_event *peek_event(struct chop_event_parts *parts)
 	return chop_event_next(calls.payload, calls.size, &offset, parts);
 }
 
+bool calls_to_come(void)
+{
+	struct chop_event_parts parts;
+	const struct chop_event *event = peek_event(&parts);
+
+	return event && event->kind != CHOP_EVENT_MEMORY;
+}
+
 void take_event(void)
 {
 	struct chop_event_parts parts;
@@ -280,10 +288,11 @@ bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last)
 static bool is_mapped(const struct chop_event_range *range)
 {
 	static uint8_t present[65536];
-	uint64_t pages = range->size / CHOP_PAGE_SIZE;
+	uint64_t start = range->address & -(uint64_t)CHOP_PAGE_SIZE;
+	uint64_t size = range->address + range->size - start;
 
-	return pages <= sizeof(present) &&
-	       !sys_call(__NR_mincore, range->address, range->size, (uint64_t)present, 0, 0, 0);
+	return size / CHOP_PAGE_SIZE < sizeof(present) &&
+	       !sys_call(__NR_mincore, start, size, (uint64_t)present, 0, 0, 0);
 }
 
 uint64_t compare_mapped(void)

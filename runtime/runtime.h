@@ -144,6 +144,8 @@ uint64_t missing_calls(void);
 /* The next record, or NULL at the end; take_event() goes past it. */
 const struct chop_event *peek_event(struct chop_event_parts *parts);
 void take_event(void);
+/* Not all that was recorded of the region has been replayed. */
+bool calls_to_come(void);
 /* Records taken until now. */
 uint64_t replay_position(void);
 /* Give memory what the kernel wrote. */

@@ -185,8 +185,11 @@ static bool is_end(uint64_t address, const void *context)
 		return arch_context_sp(context) > arch_entry_sp();
 	if (!(rt.header->flags & SNIPPET_END_AT_STATE))
 		return true;
+	/* A loop of calls may come by with the same registers: the last call tells. */
+	if (address != rt.header->reached_end || calls_to_come())
+		return false;
 	arch_get_regs(context, &regs, address);
-	return address == rt.header->reached_end && arch_same_regs(&regs, &rt.header->end);
+	return arch_same_regs(&regs, &rt.header->end);
 }
 
 static void trap(void *context)

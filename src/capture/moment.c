@@ -35,6 +35,11 @@ int passage_end_here(struct passage *run, bool progressed, bool *ended)
 
 	if (thread_get_regs(run->owner, &regs))
 		return passage_alive(-ESRCH);
+	/* A call that was undone, to be made again: the registers are not those a replay has. */
+	if (run->again) {
+		interrupt_at(interrupt_now() + TIME_AGAIN_NS);
+		return 0;
+	}
 	if (run->recorder.open) {
 		end_here(run, arch_pc(&regs));
 		*ended = true;

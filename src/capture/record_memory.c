@@ -21,7 +21,7 @@ struct hashing {
 	uint8_t *bytes;
 };
 
-static void flush(struct hashing *run)
+static void hash(const struct hashing *run, uint64_t address, const uint8_t *bytes, size_t size)
 {
 	struct syslog *log = &run->recorder->capture->calls;
 	struct chop_event event = {
@@ -29,18 +29,42 @@ static void flush(struct hashing *run)
 		.thread = (uint32_t)run->recorder->owner->tid,
 	};
 
-	if (!run->size)
+	if (!size)
 		return;
 	syslog_begin(log, &event);
-	syslog_input(log, run->start, run->bytes, run->size);
+	syslog_input(log, address, bytes, size);
 	syslog_end(log);
+}
+
+static void flush(struct hashing *run)
+{
+	hash(run, run->start, run->bytes, run->size);
 	run->size = 0;
+}
+
+/* The page with the area that the kernel writes at any time: all around that. */
+static void hash_around(struct hashing *run, uint64_t page, const uint8_t *bytes, size_t size)
+{
+	const struct capture *capture = run->recorder->capture;
+	uint64_t from = capture->rseq_address > page ? capture->rseq_address - page : 0;
+	uint64_t to = capture->rseq_address + capture->rseq_size - page;
+
+	flush(run);
+	hash(run, page, bytes, from);
+	if (to < size)
+		hash(run, page + to, bytes + to, size - to);
 }
 
 static int add_page(void *context, uint64_t page, const uint8_t *bytes, size_t size)
 {
 	struct hashing *run = context;
+	const struct capture *capture = run->recorder->capture;
 
+	if (capture->rseq_address < page + size &&
+	    page < capture->rseq_address + capture->rseq_size) {
+		hash_around(run, page, bytes, size);
+		return 0;
+	}
 	if (run->start + run->size != page || run->size == RUN_PAGES * CHOP_PAGE_SIZE)
 		flush(run);
 	if (!run->size)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/sched.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -19,8 +20,11 @@
 #include "tracee/threads.h"
 
 /* Results that mean "to be made again" and never reach the program. */
-#define RESTART_FIRST	(-516)
-#define RESTART_LAST	(-512)
+#define RESTART_FIRST (-516)
+#define RESTART_LAST  (-512)
+/* Words of struct rseq, and a flag of the call. */
+enum { RSEQ_CPU_START, RSEQ_CPU, RSEQ_NODE = 5, RSEQ_CONCURRENCY, RSEQ_WORDS = 8 };
+#define RSEQ_UNREGISTER 1
 #define MAPPED_FILE_MAX ((uint64_t)256 << 20)
 
 static uint64_t page_up(uint64_t address)
@@ -420,12 +424,36 @@ static int settle_call(struct recorder *recorder)
 	return error;
 }
 
+/*
+ * The kernel writes the area from now on, whenever it likes, first on the way out of this call:
+ * the owner stays on its processor meanwhile, which is ours. struct rseq of linux/rseq.h.
+ */
+static void record_rseq(struct recorder *recorder)
+{
+	uint64_t address = recorder->call.args[0];
+	uint32_t area[RSEQ_WORDS] = { 0 };
+	unsigned int cpu = 0, node = 0;
+
+	if (recorder->call.args[2] & RSEQ_UNREGISTER || getcpu(&cpu, &node) ||
+	    recorder_read(recorder, address, area, sizeof(area)))
+		return;
+	area[RSEQ_CPU_START] = area[RSEQ_CPU] = cpu;
+	area[RSEQ_NODE] = node;
+	area[RSEQ_CONCURRENCY] = 0;
+	syslog_write(log_of(recorder), address, area, sizeof(area));
+	recorder->capture->rseq_address = address;
+	recorder->capture->rseq_size = (uint32_t)recorder->call.args[1];
+}
+
 /* What a replay must know of a call that it makes again. */
 static int record_execution(struct recorder *recorder)
 {
 	if (failed(recorder->call.result))
 		return 0;
 	switch (recorder->call.number) {
+	case SYS_rseq:
+		record_rseq(recorder);
+		return 0;
 	case SYS_mmap:
 		return record_mapping(recorder);
 	case SYS_shmat:

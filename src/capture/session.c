@@ -123,6 +123,11 @@ static int pass(struct session *session, struct thread *thread, int error)
 /* One capture: the invocation, or (-split) a piece of it. */
 static int capture_one(struct session *session, struct thread *thread, uint64_t invocation)
 {
+	const struct hints_known known = {
+		.tsc = session->region.record_tsc,
+		.cpuid = session->region.record_cpuid,
+		.hidden = session->tracee.hides,
+	};
 	cleanup_capture struct capture capture;
 	int error;
 
@@ -142,7 +147,7 @@ static int capture_one(struct session *session, struct thread *thread, uint64_t 
 		return 0;
 	}
 	outcome_tell(session);
-	hints_warn(&capture, session->options->record_tsc, session->tracee.hides);
+	hints_warn(&capture, &known);
 	session->result->captured++;
 	return session->options->captured(session->options->context, &capture);
 }

@@ -159,12 +159,17 @@ static bool is_end(void *context, uint64_t pc, const uint64_t regs[16])
 {
 	const struct region *region = context;
 	const struct capture *c = region->capture;
+	const struct chop_event *event;
+	struct chop_event_parts parts;
 
 	switch (c->end_kind) {
 	case END_AT_RETURN:
 		return regs[4] > arch_sp(&c->entry.regs);
 	case END_AT_STATE:
-		return pc == c->reached_end && same_registers(&c->end.regs, regs);
+		/* A loop of calls may come by with the same registers: the last call tells. */
+		event = region_next_event(region, &parts);
+		return pc == c->reached_end && (!event || event->kind == CHOP_EVENT_MEMORY) &&
+		       same_registers(&c->end.regs, regs);
 	case END_AT_ADDRESS:
 		break;
 	}
