@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * What bpf/page_table.bpf.c and src/capture/page_table.c say to each other: a walk of a
+ * What bpf/page_table.bpf.c and src/tracee/page_table.c say to each other: a walk of a
  * process's page tables, 2 MB at a time.
  */
 #ifndef CHOP_PAGE_TABLE_H

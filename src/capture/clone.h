@@ -12,7 +12,7 @@
 #include "base/map.h"
 #include "capture/backend.h"
 #include "capture/changes.h"
-#include "capture/page_table.h"
+#include "tracee/page_table.h"
 #include "capture/pagelog.h"
 
 enum clone_kind {

@@ -16,13 +16,15 @@
 
 struct options {
 	const char *output;
-	bool gzip;
+	bool gzip, zstd;
 };
 
 static const struct opt table[] = {
 	OPT_TEXT('o', "output", struct options, output, "DIR",
 		 "trace directory to write, must not exist (trace_data)"),
-	OPT_FLAG(0, "gzip", struct options, gzip, "compress the captures"), OPT_END
+	OPT_FLAG(0, "gzip", struct options, gzip, "compress the captures"),
+	OPT_FLAG(0, "zstd", struct options, zstd, "compress them with zstd, which is faster"),
+	OPT_END
 };
 
 static const struct opt_spec spec = {
@@ -65,7 +67,9 @@ static int import_all(const struct chopstix *from, struct tracedir *to)
 static int import(const char *path, const struct options *options, const char *command_line)
 {
 	const struct tracedir_options how = { .command_line = command_line,
-					      .compress = options->gzip };
+					      .form = options->gzip   ? MEMBER_GZIP
+						      : options->zstd ? MEMBER_ZSTD
+								      : MEMBER_PLAIN };
 	cleanup_chopstix struct chopstix from = { 0 };
 	cleanup_free char *why = NULL;
 	struct tracedir *to;
@@ -95,7 +99,9 @@ int cmd_import(int argc, char **argv)
 
 	if (!cmd_parse(&spec, argc, argv, &options, &rest, &status))
 		return status;
-	if (rest.length == 1)
+	if (options.gzip && options.zstd)
+		status = cmd_usage("--gzip and --zstd are two ways to compress: use one");
+	else if (rest.length == 1)
 		status = import(rest.items[0], &options, command_line);
 	else
 		status = cmd_usage("expected one directory of ChopStiX");

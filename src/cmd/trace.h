@@ -19,7 +19,8 @@ struct trace_options {
 	uint64_t active, interval, max_traces, max_pages, seed, group, pid, jobs;
 	double probability;
 	char *library; /* with -interpose: what is preloaded; owned */
-	bool follow, gzip, lazy, interpose, access_trace, unprotect_symbols, memory_access_trace;
+	bool follow, gzip, zstd, lazy, interpose, access_trace, unprotect_symbols,
+		memory_access_trace;
 	bool split, record_tsc, record_cpuid, hide;
 	bool save, code, registers, maps, info, trace; /* -no-... switches them off */
 };

@@ -58,6 +58,7 @@ static const struct opt table[] = {
 		 "directory to write, must not exist (trace_data); %p is the\n"
 		 "process id, %h the host, %r the MPI or Slurm rank"),
 	OPT_FLAG(0, "gzip", struct trace_options, gzip, "compress the captures"),
+	OPT_FLAG(0, "zstd", struct trace_options, zstd, "compress them with zstd, which is faster"),
 	OPT_FLAG(0, "access-trace", struct trace_options, access_trace,
 		 "also the order in which pages were first touched"),
 	OPT_FLAG(0, "memory-access-trace", struct trace_options, memory_access_trace,
@@ -195,6 +196,10 @@ static int check_options(const struct trace_options *options, const struct strve
 				 options->pid);
 	if (options->indices && options->probability > 0)
 		return cmd_usage("-indices and -prob are two ways to choose: use one");
+	if (options->gzip && options->zstd)
+		return cmd_usage("-gzip and -zstd are two ways to compress: use one");
+	if (options->zstd && options->layout && !strcmp(options->layout, "chopstix"))
+		return cmd_usage("ChopStiX reads no zstd: use -gzip");
 	if (options->interpose && options->points.base.begins)
 		return cmd_usage("-interpose is for regions that begin in the program, not at a "
 				 "tracepoint");

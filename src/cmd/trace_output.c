@@ -18,7 +18,9 @@ int trace_start(void *context, pid_t pid)
 	struct tracedir_options options = {
 		.command_line = output->command_line,
 		.program = output->argv ? output->argv[0] : NULL,
-		.compress = output->options->gzip,
+		.form = output->options->gzip	? MEMBER_GZIP
+			: output->options->zstd ? MEMBER_ZSTD
+						: MEMBER_PLAIN,
 		.chopstix = output->options->layout && !strcmp(output->options->layout, "chopstix"),
 	};
 	int error;

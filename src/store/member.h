@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files of a trace directory: written in one go under a temporary name, plain or as
- * zstd, with a checksum of their uncompressed contents. A reader takes the plain file, or
+ * Files of a trace directory: written in one go under a temporary name, plain, as
+ * zstd or as gzip, with a checksum of their uncompressed contents. A reader takes the plain file, or
  * NAME.zst, or NAME.gz.
  */
 #ifndef STORE_MEMBER_H
@@ -14,16 +14,18 @@
 
 struct member_writer;
 
+enum member_form { MEMBER_PLAIN, MEMBER_ZSTD, MEMBER_GZIP };
+
 /* What the index keeps of a member: size and XXH64 (seed 0) of the uncompressed contents. */
 struct member_sum {
 	uint64_t size, hash;
 };
 
 /*
- * Start PATH (PATH.zst with compress). Errors - of this and the other functions - leave no
+ * Start PATH (PATH.zst, PATH.gz when compressed). Errors - of this and the other functions - leave no
  * file behind, and the message names it; the writer must still be closed.
  */
-int member_create(const char *path, bool compress, struct member_writer **writer);
+int member_create(const char *path, enum member_form form, struct member_writer **writer);
 int member_write(struct member_writer *writer, const void *data, size_t size);
 /* The parts may be any number; neighbours in memory are written together. */
 int member_writev(struct member_writer *writer, const struct iovec *parts, size_t count);

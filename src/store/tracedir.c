@@ -19,7 +19,8 @@
 
 struct tracedir {
 	char *path, *command_line, *program; /* owned */
-	bool compress, chopstix;
+	enum member_form form;
+	bool chopstix;
 	struct buf order, breakpoints; /* chopstix: files of all captures */
 	json_t *captures;	       /* entries for the index */
 	struct map ids;
@@ -45,7 +46,7 @@ int tracedir_create(const char *path, const struct tracedir_options *options, st
 	new->path = xstrdup(path);
 	new->command_line = options->command_line ? xstrdup(options->command_line) : NULL;
 	new->program = options->program ? xstrdup(options->program) : NULL;
-	new->compress = options->compress;
+	new->form = options->form;
 	new->chopstix = options->chopstix;
 	new->captures = json_array();
 	*dir = new;
@@ -148,7 +149,7 @@ static int add_member(const struct tracedir *dir, const struct capture *capture,
 {
 	cleanup_free char *path = tracedir_member_path(dir->path, capture->id, member);
 	struct member_writer *writer;
-	int err = member_create(path, dir->compress, &writer);
+	int err = member_create(path, dir->form, &writer);
 
 	if (!err)
 		err = write_member[member](writer, capture);
@@ -179,7 +180,7 @@ static void remove_members(const struct tracedir *dir, unsigned int id, uint32_t
 
 static int add_chopstix(struct tracedir *dir, const struct capture *capture)
 {
-	int err = chopstix_add(dir->path, dir->compress, capture);
+	int err = chopstix_add(dir->path, dir->form != MEMBER_PLAIN, capture);
 
 	if (err)
 		return err;
@@ -193,12 +194,12 @@ static int add_chopstix(struct tracedir *dir, const struct capture *capture)
 /* The files of all captures together. */
 static int finish_chopstix(const struct tracedir *dir)
 {
-	int err = chopstix_write(dir->path, "_breakpoints", dir->compress, dir->breakpoints.data,
-				 dir->breakpoints.length);
+	int err = chopstix_write(dir->path, "_breakpoints", dir->form != MEMBER_PLAIN,
+				 dir->breakpoints.data, dir->breakpoints.length);
 
 	if (!err && dir->order.length)
-		err = chopstix_write(dir->path, "trace.bin", dir->compress, dir->order.data,
-				     dir->order.length);
+		err = chopstix_write(dir->path, "trace.bin", dir->form != MEMBER_PLAIN,
+				     dir->order.data, dir->order.length);
 	return err;
 }
 

@@ -28,7 +28,7 @@ struct tracedir; /* a directory being written */
 struct tracedir_options {
 	const char *command_line; /* ours, for the index */
 	const char *program;	  /* traced program's path */
-	bool compress;		  /* zstd or gzip the members */
+	enum member_form form;	  /* of the members; with `chopstix` plain or gzip */
 	bool chopstix;		  /* ChopStiX's layout instead (store/chopstix.h) */
 };
 

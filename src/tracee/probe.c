@@ -225,6 +225,10 @@ static const struct {
 	[PROBE_BTF] = { { "btf", "kernel types (BTF)", "BPF programs on any kernel",
 			  "needs a kernel with CONFIG_DEBUG_INFO_BTF", NULL, false },
 			probe_btf },
+	[PROBE_PAGE_TABLES] = { { "page-tables", "page tables read by BPF",
+				  "trace --backend clone: touched pages at nearly full speed", NULL,
+				  ROOT, false },
+				probe_page_tables },
 };
 
 static struct probe_result results[PROBE_COUNT];

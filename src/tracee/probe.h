@@ -35,8 +35,9 @@ enum probe_id {
 	PROBE_UPROBE,
 	PROBE_KPROBE,
 	PROBE_TRACEFS,
-	PROBE_BPF, /* a raw tracepoint program and a ring buffer */
-	PROBE_BTF, /* the kernel's types, for BPF programs that read its structures */
+	PROBE_BPF,	   /* a raw tracepoint program and a ring buffer */
+	PROBE_BTF,	   /* the kernel's types, for BPF programs that read its structures */
+	PROBE_PAGE_TABLES, /* a process's page tables, read by BPF */
 	PROBE_COUNT
 };
 

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/err.h"
+#include "tracee/page_table.h"
 
 /* -- perf events ------------------------------------------------------------------------- */
 
@@ -216,4 +218,17 @@ void probe_btf(struct probe_result *result)
 		probe_no(result, errno == ENOENT ? ENOTSUP : errno, NULL);
 	else
 		probe_yes(result, NULL);
+}
+
+void probe_page_tables(struct probe_result *result)
+{
+	struct page_table *table;
+	int error = page_table_open(&table);
+
+	if (error)
+		probe_no(result, -error, "%s", err_message());
+	else
+		probe_yes(result, NULL);
+	err_clear();
+	page_table_close(table);
 }

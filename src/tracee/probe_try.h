@@ -45,5 +45,6 @@ void probe_kprobe(struct probe_result *result);
 void probe_tracefs(struct probe_result *result);
 void probe_bpf(struct probe_result *result);
 void probe_btf(struct probe_result *result);
+void probe_page_tables(struct probe_result *result);
 
 #endif

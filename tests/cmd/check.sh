@@ -47,6 +47,13 @@ for pair in avx512:avx512f amx:amx_tile; do
 	[ $ours -eq $theirs ] || fail "${pair%:*}: exit status $ours, /proc/cpuinfo says $theirs"
 done
 
+# The clone back end is there when its facility is.
+chop check page-tables >"$OUT" 2>&1
+tables=$?
+"$CHOP" trace -q --backend clone -function fib_region -max-traces 1 -trace-dir t -- \
+	"$PROG/regions" >/dev/null 2>"$ERR"
+[ $? -eq $tables ] || fail "check says $tables: $(cat "$OUT" "$ERR")"
+
 # Without privilege: one line says what to do, and what works is still found to work.
 [ "$(id -u)" -eq 0 ] || skip "not root, so cannot become somebody else"
 need setpriv

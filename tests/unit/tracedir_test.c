@@ -216,12 +216,12 @@ static void same_capture(const struct capture *a, const struct capture *b)
 	same_maps(a, b);
 }
 
-static char *write_one(const char *name, const struct capture *capture, bool compress)
+static char *write_one(const char *name, const struct capture *capture, enum member_form form)
 {
 	const struct tracedir_options options = {
 		.command_line = "chop trace x",
 		.program = "/usr/bin/a program",
-		.compress = compress,
+		.form = form,
 	};
 	char *path = in_directory(name);
 	struct tracedir *dir;
@@ -252,13 +252,13 @@ static int read_back(const char *path, const struct capture *expected)
 	return err;
 }
 
-static void round_trip(const char *name, size_t pages, size_t stride, bool compress)
+static void round_trip(const char *name, size_t pages, size_t stride, enum member_form form)
 {
 	cleanup_free char *path = NULL;
 	struct capture capture;
 
 	make_capture(&capture, 7, pages, stride);
-	path = write_one(name, &capture, compress);
+	path = write_one(name, &capture, form);
 	assert_int_equal(read_back(path, &capture), 0);
 	capture_release(&capture);
 }
@@ -266,11 +266,12 @@ static void round_trip(const char *name, size_t pages, size_t stride, bool compr
 static void test_round_trip(void **state)
 {
 	(void)state;
-	round_trip("plain", 100, 1, false);
-	round_trip("scattered", 100, 2, false);
-	round_trip("zstd", 100, 2, true);
-	round_trip("empty", 0, 1, false);
-	round_trip("one", 1, 1, true);
+	round_trip("plain", 100, 1, MEMBER_PLAIN);
+	round_trip("scattered", 100, 2, MEMBER_PLAIN);
+	round_trip("zstd", 100, 2, MEMBER_ZSTD);
+	round_trip("gz", 100, 2, MEMBER_GZIP);
+	round_trip("empty", 0, 1, MEMBER_PLAIN);
+	round_trip("one", 1, 1, MEMBER_ZSTD);
 }
 
 static void test_index(void **state)
@@ -281,7 +282,7 @@ static void test_index(void **state)
 
 	(void)state;
 	make_capture(&capture, 7, 20, 1);
-	path = write_one("index", &capture, false);
+	path = write_one("index", &capture, MEMBER_PLAIN);
 	assert_int_equal(tracedir_open(path, &index), 0);
 	assert_string_equal(index.path, path);
 	assert_string_equal(index.program, "/usr/bin/a program");
@@ -306,7 +307,7 @@ static void test_gzip(void **state)
 
 	(void)state;
 	make_capture(&capture, 7, 50, 2);
-	path = write_one("gzip", &capture, false);
+	path = write_one("gzip", &capture, MEMBER_PLAIN);
 	command = xasprintf("gzip '%s'/7.*", path);
 	if (system(command))
 		skip_because("gzip is not installed");
@@ -417,8 +418,8 @@ static void test_damaged_members(void **state)
 	(void)state;
 	make_capture(&capture, 7, 9, 2);
 	for (int compress = 0; compress < 2; compress++) {
-		cleanup_free char *path =
-			write_one(compress ? "damaged.z" : "damaged", &capture, compress);
+		cleanup_free char *path = write_one(compress ? "damaged.z" : "damaged", &capture,
+						    compress ? MEMBER_ZSTD : MEMBER_PLAIN);
 
 		for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
 			cleanup_free char *name =
@@ -437,7 +438,7 @@ static void test_missing_member(void **state)
 
 	(void)state;
 	make_capture(&capture, 7, 9, 2);
-	path = write_one("without", &capture, false);
+	path = write_one("without", &capture, MEMBER_PLAIN);
 	member = tracedir_member_path(path, 7, MEMBER_END);
 	assert_int_equal(unlink(member), 0);
 	assert_int_equal(read_back(path, &capture), -ENOENT);
@@ -454,7 +455,7 @@ static void test_damaged_index(void **state)
 
 	(void)state;
 	make_capture(&capture, 7, 9, 2);
-	path = write_one("badindex", &capture, false);
+	path = write_one("badindex", &capture, MEMBER_PLAIN);
 	index = xasprintf("%s/trace.json", path);
 	size = size_of(index);
 	for (size_t at = 0; at < size; at++) {

@@ -3,8 +3,8 @@
  * The hardware's accessed bits: which pages of a process were touched since its
  * clear_refs was written. Needs root, BPF, and a kernel that shows it page tables.
  */
-#ifndef CAPTURE_PAGE_TABLE_H
-#define CAPTURE_PAGE_TABLE_H
+#ifndef TRACEE_PAGE_TABLE_H
+#define TRACEE_PAGE_TABLE_H
 
 #include <stdint.h>
 #include <sys/types.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "capture/page_table.h"
+#include "tracee/page_table.h"
 
 #include <errno.h>
 #include <stdlib.h>
