@@ -3,27 +3,10 @@
 # Functions of the kernel: a Debian kernel, which has kprobes, is started in an emulated machine
 # with chop and its target program as all there is, and both sources tell the same.
 . "$(dirname "$0")/../lib.sh"
-need qemu-system-x86_64 busybox gzip ldd timeout
+. "$TESTS/kernel.sh"
+kernel_get
+kernel_root "$PROG/probe_points"
 
-# The kernel's package is unpacked, not installed: nothing here is to boot it.
-kernels=$BUILD/tests/kernel
-if ! ls "$kernels"/boot/vmlinuz-* >/dev/null 2>&1; then
-	need apt-get apt-cache dpkg-deb
-	package=$(apt-cache depends linux-image-cloud-amd64 2>/dev/null | awk '/Depends: linux-image/ { print $2; exit }')
-	[ -n "$package" ] || skip "apt knows no package linux-image-cloud-amd64"
-	timeout 60 apt-get download -q "$package" >download 2>&1 || skip "cannot download $package: $(tail -n 1 download)"
-	mkdir -p "$kernels.part" && dpkg-deb -x ./*.deb "$kernels.part" || skip "cannot unpack $package"
-	rm -rf "${kernels:?}" && mv "$kernels.part" "$kernels"
-	rm -rf "$kernels/lib"
-fi
-kernel=$(ls "$kernels"/boot/vmlinuz-* | head -n 1)
-
-mkdir -p root/{bin,proc,sys,dev,tmp}
-cp "$CHOP" "$PROG/probe_points" "$(command -v busybox)" root/bin/
-ldd "$CHOP" "$PROG/probe_points" | grep -o '/[^ :]*' | sort -u | while read -r library; do
-	[[ $library == *.so* ]] || continue
-	mkdir -p "root$(dirname "$library")" && cp -L "$library" "root$library"
-done
 cat >root/init <<'INIT'
 #!/bin/busybox sh
 /bin/busybox --install -s /bin
@@ -53,19 +36,8 @@ echo "<end>"
 echo "</>"
 poweroff -f
 INIT
-chmod 755 root/init
-(cd root && find . | busybox cpio -o -H newc 2>/dev/null) | gzip -1 >initrd.gz
-
-timeout 100 qemu-system-x86_64 -accel tcg -m 512 -smp 1 -nographic -no-reboot -nodefaults -serial stdio \
-	-kernel "$kernel" -initrd initrd.gz -append 'console=ttyS0 quiet panic=-1 mitigations=off' \
-	</dev/null >console 2>&1
-tr -d '\r' <console >text
+kernel_run 100
 part() { awk -v name="<$1>" '$0 == name { on = 1; next } $0 == "</>" { on = 0 } on' text; }
-grep -q '^<end>$' text || {
-	grep -qE 'panic|Oops|BUG' text && fail "$(tail -n 40 text)"
-	skip "the emulated machine was not done in 100 s: $(grep '^<' text | tail -n 1)"
-}
-
 for source in bpf ftrace; do
 	part $source.hits | sed -E 's/^ *[0-9.]+ +[0-9]+ //' >hits
 	printf '%s\n' 'do_sys_openat2(dfd=-100, arg1="/init")' 'do_sys_openat2%return(ret=3)' |
