@@ -21,7 +21,7 @@ files() { # ORDER
 }
 
 possible=
-for backend in uffd clone; do
+for backend in uffd clone mprotect; do
 	if traced $backend 10 10 seq plain >/dev/null; then possible+=" $backend"; fi
 done
 

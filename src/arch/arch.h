@@ -104,6 +104,11 @@ bool arch_emulate(struct chop_regs *regs, const uint8_t *code, size_t size,
 		  struct arch_store *store);
 /* The instruction can be interrupted in its middle, the pc still at it (rep movs). */
 bool arch_repeats(const uint8_t *code, size_t size);
+/*
+ * The instruction at the pc was stopped by a page fault at an address: whether it wanted to
+ * write there.
+ */
+bool arch_writes(const struct chop_regs *regs, const uint8_t *code, size_t size, uint64_t address);
 /* The instruction is a system call: it must not be stepped with signals blocked. */
 bool arch_is_call(const uint8_t *code, size_t size);
 
@@ -160,6 +165,12 @@ typedef int arch_read_fn(void *context, uint64_t address, void *data, size_t siz
 uint64_t arch_handler_frame(const struct chop_regs *regs);
 /* ... and from those at the entry of rt_sigreturn. */
 uint64_t arch_return_frame(const struct chop_regs *regs);
+/*
+ * The least address the kernel could write for a handler that begins with this stack pointer:
+ * that of the interrupted code, or the end of the alternate stack. `bytes`: most that the
+ * kernel says a frame takes (AT_MINSIGSTKSZ); 0 when it does not say.
+ */
+uint64_t arch_frame_lowest(uint64_t sp, uint64_t bytes);
 /* Where the siginfo_t is, from a handler's registers at its first instruction. */
 uint64_t arch_handler_info(const struct chop_regs *regs);
 /* 0, or -1 when it cannot be read. */

@@ -10,6 +10,8 @@
 /* What the kernel itself refuses to go beyond: IOV_MAX, ARG_MAX pointers, PATH_MAX-like text. */
 #define ELEMENTS_MAX 65536u
 #define TEXT_MAX     (2u << 20)
+/* Names the kernel writes are shorter: of a thread, of a file handle's kind. */
+#define NAME_MAX_SIZE 64u
 
 struct walk {
 	const struct call_instance *call;
@@ -18,6 +20,7 @@ struct walk {
 	call_range_fn range;
 	void *context;
 	bool output; /* looking for what the kernel writes */
+	bool rooms;  /* and may write: the call is still to be made */
 	int depth;
 };
 
@@ -75,6 +78,8 @@ static uint64_t count_value(struct walk *walk, const struct call_count *count,
 	case CALL_COUNT_POINTED:
 		return pointed_value(walk, count->index);
 	case CALL_COUNT_RESULT:
+		if (walk->rooms)
+			return INT64_MAX;
 		return walk->call->result < 0 ? 0 : (uint64_t)walk->call->result;
 	case CALL_COUNT_FIELD:
 		return frame ? field_value(walk, frame, count->index) : 0;
@@ -134,9 +139,9 @@ static bool written(const struct walk *walk, unsigned int dir)
 
 	switch (dir) {
 	case CALL_OUT:
-		return result >= 0 || result < -4095;
+		return walk->rooms || result >= 0 || result < -4095;
 	case CALL_OUT_POSITIVE:
-		return result > 0;
+		return walk->rooms || result > 0;
 	case CALL_OUT_ALWAYS:
 	case CALL_INOUT:
 	case CALL_INOUT_EARLY:
@@ -181,12 +186,12 @@ static uint64_t memory_size(struct walk *walk, const struct call_memory *memory,
 	if (!strcmp(type->name, "mincore"))
 		return (count + 4095) / 4096;
 	if (!strcmp(type->name, "name"))
-		return text_size(walk, address);
+		return walk->rooms ? NAME_MAX_SIZE : text_size(walk, address);
 	if (!strcmp(type->name, "msgbuf"))
 		return count + 8;
 	if (!strcmp(type->name, "file_handle")) {
 		walk->read(walk->context, address, &bytes, 4);
-		return 8 + (bytes > 128 ? 128 : bytes);
+		return 8 + (bytes > 128 || walk->rooms ? 128 : bytes);
 	}
 	return count * type->size;
 }
@@ -228,7 +233,7 @@ static int walk_elements(struct walk *walk, const struct call_memory *memory, ui
 		struct frame frame = { type, address + i * type->size, type->size };
 		uint64_t own;
 
-		if (!strcmp(type->name, "mmsghdr_out") && walk->output) {
+		if (!strcmp(type->name, "mmsghdr_out") && walk->output && !walk->rooms) {
 			own = field_value(walk, &frame, 1);
 			budget = &own;
 		}
@@ -264,7 +269,7 @@ static int walk_memory(struct walk *walk, const struct call_memory *memory, unsi
 	}
 	if (error || !has_pointers(memory->type))
 		return error;
-	if (memory->sum && walk->output) {
+	if (memory->sum && walk->output && !walk->rooms) {
 		total = walk->call->result < 0 ? 0 : (uint64_t)walk->call->result;
 		budget = &total;
 	}
@@ -326,6 +331,19 @@ int call_outputs(const struct call_instance *call, call_read_fn read, call_range
 	struct walk walk = {
 		.call = call, .read = read, .range = range, .context = context, .output = true
 	};
+
+	return walk_call(&walk);
+}
+
+int call_rooms(const struct call_instance *call, call_read_fn read, call_range_fn range,
+	       void *context)
+{
+	struct walk walk = { .call = call,
+			     .read = read,
+			     .range = range,
+			     .context = context,
+			     .output = true,
+			     .rooms = true };
 
 	return walk_call(&walk);
 }

@@ -227,5 +227,8 @@ int call_inputs(const struct call_instance *call, call_read_fn read, call_range_
 		void *context);
 int call_outputs(const struct call_instance *call, call_read_fn read, call_range_fn range,
 		 void *context);
+/* Before the call: every piece the kernel may write, however the call ends. Results as above. */
+int call_rooms(const struct call_instance *call, call_read_fn read, call_range_fn range,
+	       void *context);
 
 #endif

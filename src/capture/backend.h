@@ -31,6 +31,20 @@ struct backend_ops {
 	/* Make the page at an address readable and writable for us, recording it. */
 	int (*make_present)(struct backend *backend, uint64_t address);
 	/*
+	 * For a back end under which the kernel cannot get at what the region has not touched
+	 * (NULL: no such). The kernel may access [start, end) soon, on the owner's behalf. What
+	 * it does not access, as far as make_present tells by the second `ready`, counts as
+	 * untouched.
+	 */
+	void (*expect)(struct backend *backend, uint64_t start, uint64_t end);
+	/*
+	 * Have the kernel get at all that is expected, present or (after a snapshot) there is at
+	 * all; `thread` is at a stop where it can make calls. `pending`: that takes calls. To be
+	 * called again when the kernel has done it. 0 or -errno.
+	 */
+	bool (*pending)(struct backend *backend);
+	int (*ready)(struct backend *backend, struct thread *thread);
+	/*
 	 * Remember what the program's memory holds; then, with all its threads standing
 	 * still, give every byte that differs from that, and forget. 0 or -errno.
 	 */
@@ -70,6 +84,6 @@ struct backend {
 	struct tracee *tracee;
 };
 
-extern const struct backend_ops uffd_backend, clone_backend;
+extern const struct backend_ops uffd_backend, clone_backend, mprotect_backend;
 
 #endif

@@ -37,6 +37,7 @@ int passage_end_here(struct passage *run, bool progressed, bool *ended)
 		return passage_alive(-ESRCH);
 	/* A call that was undone, to be made again: the registers are not those a replay has. */
 	if (run->again) {
+		run->ending = true;
 		interrupt_at(interrupt_now() + TIME_AGAIN_NS);
 		return 0;
 	}

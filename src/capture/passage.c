@@ -3,13 +3,16 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
 #include "tracee/breakpoint.h"
+#include "tracee/inject.h"
 #include "tracee/interrupt.h"
+#include "tracee/memory.h"
 #include "tracee/modules.h"
 #include "tracee/threads.h"
 
@@ -90,6 +93,20 @@ bool passage_ends_at(struct passage *run, enum event_kind kind, struct thread *t
 	       (!region->active_ns || interrupt_now() - run->started >= region->active_ns);
 }
 
+bool passage_is_pending(const struct passage *run)
+{
+	struct backend *backend = run->region->backend;
+
+	return backend->ops->pending && backend->ops->pending(backend);
+}
+
+int passage_ready(struct passage *run, struct thread *thread)
+{
+	struct backend *backend = run->region->backend;
+
+	return backend->ops->ready ? passage_alive(backend->ops->ready(backend, thread)) : 0;
+}
+
 /* A thread that it starts must not inherit them: the call is made again without. */
 static int without_traps(struct passage *run, const struct chop_regs *regs)
 {
@@ -127,15 +144,20 @@ static int on_call_entry(struct passage *run, bool *ended)
 	run->recorder.ends =
 		!run->recorder.restarting && passage_ends_at(run, EVENT_CALL_ENTRY, run->owner);
 	error = recorder_enter(&run->recorder, &regs);
+	if (passage_has_mask(call.number))
+		passage_expect_frame(run);
 	run->called_vdso |= run->recorder.ip >= run->region->vdso.start &&
 			    run->recorder.ip < run->region->vdso.end;
-	if (!error && !run->recorder.ended && !run->recorder.change_count)
+	if (!error && !run->recorder.ended && !run->recorder.change_count &&
+	    !passage_is_pending(run))
 		return resume_into_call(run);
 	if (passage_rewind_call(run, run->owner, &regs))
 		return gone(run);
 	if (!error && !run->recorder.ended) {
 		run->again = true;
 		error = passage_alive(recorder_release(&run->recorder));
+		if (!error)
+			error = passage_ready(run, run->owner);
 		return error ? error : resume(run);
 	}
 	*ended = !error;
@@ -152,6 +174,18 @@ static int end_at_point(struct passage *run, bool progressed, bool *ended)
 	return error || *ended ? error : resume(run);
 }
 
+/* It may have got another one. */
+static void read_altstack(struct passage *run, const struct arch_call *call)
+{
+	stack_t stack;
+
+	if (call->result || !call->args[0] ||
+	    memory_read(run->tracee, call->args[0], &stack, sizeof(stack)))
+		return;
+	run->signals.altstack_address = stack.ss_flags & SS_DISABLE ? 0 : (uint64_t)stack.ss_sp;
+	run->signals.altstack_size = stack.ss_flags & SS_DISABLE ? 0 : stack.ss_size;
+}
+
 static int on_call_exit(struct passage *run, bool *ended)
 {
 	struct recorder *recorder = &run->recorder;
@@ -165,6 +199,10 @@ static int on_call_exit(struct passage *run, bool *ended)
 	arch_get_call(&regs, &call);
 	run->exit_pc = arch_pc(&regs);
 	error = returned ? recorder_return(recorder) : recorder_exit(recorder, &regs);
+	if (call.number == SYS_sigaltstack)
+		read_altstack(run, &call);
+	if (!error && !recorder->open)
+		error = passage_ready(run, run->owner);
 	if (error)
 		return error;
 	/* After a handler the program gets a call further before the next one, or it never would. */

@@ -23,18 +23,19 @@ struct passage {
 	struct support support;
 	struct pin pin;
 	struct recorder recorder;
-	uint64_t begin;	    /* where the owner stood */
-	uint64_t mask;	    /* the owner's own */
-	bool open;	    /* it is in force: the owner is in a call */
-	uint64_t floor;	    /* sp beyond which the activation is over */
-	uint64_t exit_pc;   /* where the owner was at its last call's exit */
-	uint64_t started;   /* ns */
-	int signal;	    /* to deliver when the program goes on */
-	int waited;	    /* us in calls, about, since other threads ran */
-	int failed;	    /* -errno, with a message, while another thread ran */
-	int stuck;	    /* signal the region waits for without making a call */
-	int watched;	    /* times that one was seen held, without a call between */
-	struct u64vec owed; /* pages the kernel needs if the program is killed */
+	uint64_t begin;		     /* where the owner stood */
+	uint64_t mask;		     /* the owner's own */
+	bool open;		     /* it is in force: the owner is in a call */
+	uint64_t floor;		     /* sp beyond which the activation is over */
+	uint64_t exit_pc;	     /* where the owner was at its last call's exit */
+	uint64_t started;	     /* ns */
+	int signal;		     /* to deliver when the program goes on */
+	int waited;		     /* us in calls, about, since other threads ran */
+	int failed;		     /* -errno, with a message, while another thread ran */
+	int stuck;		     /* signal the region waits for without making a call */
+	int watched;		     /* times that one was seen held, without a call between */
+	struct u64vec owed;	     /* pages the kernel needs if the program is killed */
+	struct thread_state signals; /* the alternate stack it has now */
 	bool armed;
 	bool called_vdso;
 	bool again;    /* the next call is the cancelled one */
@@ -46,6 +47,13 @@ struct passage {
 
 /* -ESRCH comes without a message: the thread is gone. Any error, with its message. */
 int passage_alive(int error);
+/*
+ * Let the kernel get at what the back end was told to expect, or no more (backend.h); the thread
+ * is at a stop where it can make calls. 0 or -errno with a message.
+ */
+int passage_ready(struct passage *run, struct thread *thread);
+/* The kernel cannot get yet at what it will need: passage_ready has something to do. */
+bool passage_is_pending(const struct passage *run);
 /* Have breakpoints at the ends. */
 int passage_set_ends(struct passage *run);
 /*
@@ -105,6 +113,10 @@ bool passage_trapped(struct passage *run);
 
 /* -- passage_signal.c ----------------------------------------------------------------------- */
 
+/* The call has a signal mask of its own while it waits. */
+bool passage_has_mask(long number);
+/* The kernel may put a handler's frame on the owner's stack, or on the alternate one, soon. */
+void passage_expect_frame(struct passage *run);
 /* The owner enters a call: its own mask, so that signals can interrupt it. */
 int passage_open_mask(struct passage *run);
 /* The mask while the owner executes code of its own: nothing asynchronous comes. */

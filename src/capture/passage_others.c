@@ -171,10 +171,23 @@ static int serve(struct passage *run, const struct event *event)
 	return 0;
 }
 
+/* The owner is in the kernel: another thread makes the calls that it takes. */
+static int ready_for_others(struct passage *run)
+{
+	struct thread *other = threads_other(run->tracee, run->owner);
+	int error = other ? inject_check(other) : 0;
+
+	return other && !error ? passage_ready(run, other) : error;
+}
+
 int passage_let_others_run(struct passage *run, struct event *event)
 {
 	int error = recorder_others_begin(&run->recorder);
 
+	if (!error && passage_is_pending(run))
+		error = ready_for_others(run);
+	if (!error)
+		error = recorder_others_run(&run->recorder);
 	if (error)
 		return error;
 	if (!run->released)

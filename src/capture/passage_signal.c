@@ -7,6 +7,7 @@
  */
 #include "capture/passage.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -18,7 +19,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "tracee/inject.h"
 #include "tracee/interrupt.h"
+#include "tracee/memory.h"
 #include "tracee/modules.h"
 #include "tracee/threads.h"
 
@@ -71,12 +74,15 @@ int passage_open_mask(struct passage *run)
 
 /*
  * Never SIGTRAP: a breakpoint of ours in a handler that has it blocked would make the kernel
- * forget the program's own handler.
+ * forget the program's own handler. Nor SIGSEGV where a back end is told of accesses by it.
  */
 int passage_hold_signals(struct passage *run)
 {
-	return thread_set_mask(run->owner,
-			       (run->mask | SIGNALS_ASYNCHRONOUS) & ~SIGNAL_BIT(SIGTRAP));
+	uint64_t needed = SIGNAL_BIT(SIGTRAP);
+
+	if (run->tracee->faulted)
+		needed |= SIGNAL_BIT(SIGSEGV);
+	return thread_set_mask(run->owner, (run->mask | SIGNALS_ASYNCHRONOUS) & ~needed);
 }
 
 int passage_close_mask(struct passage *run)
@@ -129,6 +135,12 @@ int passage_settle_mask(struct passage *run, int64_t result)
 	return coming ? 0 : passage_close_mask(run);
 }
 
+bool passage_has_mask(long number)
+{
+	return number == SYS_rt_sigsuspend || number == SYS_ppoll || number == SYS_pselect6 ||
+	       number == SYS_epoll_pwait || number == SYS_epoll_pwait2;
+}
+
 /* -- delivery ------------------------------------------------------------------------------ */
 
 int passage_refuse_signal(struct passage *run, const char *reason)
@@ -144,13 +156,45 @@ int passage_refuse_signal(struct passage *run, const char *reason)
 		       reason);
 }
 
+void passage_expect_frame(struct passage *run)
+{
+	const struct backend_ops *ops = run->region->backend->ops;
+	uint64_t bytes = memory_auxv(run->tracee, AT_MINSIGSTKSZ);
+	struct chop_regs regs;
+	uint64_t sp;
+
+	if (!ops->expect || thread_get_regs(run->owner, &regs))
+		return;
+	sp = arch_sp(&regs);
+	ops->expect(run->region->backend, arch_frame_lowest(sp, bytes), sp);
+	sp = run->signals.altstack_address + run->signals.altstack_size;
+	if (sp)
+		ops->expect(run->region->backend, arch_frame_lowest(sp, bytes), sp);
+}
+
+/* Calls that have a mask of their own, which is lost when others are made in between. */
+static bool has_own_mask(const struct passage *run)
+{
+	return run->recorder.open && passage_has_mask(run->recorder.call.number);
+}
+
+static int open_frame(struct passage *run)
+{
+	if (!run->region->backend->ops->expect || has_own_mask(run))
+		return 0;
+	passage_expect_frame(run);
+	return passage_ready(run, run->owner);
+}
+
 /* Step into the handler: the kernel stops the thread at its first instruction. */
 static int enter_handler(struct passage *run)
 {
 	struct thread *owner = run->owner;
-	int interrupted = 0;
+	int interrupted = 0, error = open_frame(run);
 	struct event event;
 
+	if (error)
+		return error;
 	if (!run->open && passage_open_mask(run))
 		return passage_alive(-ESRCH);
 	if (thread_forward(owner, RUN_STEP))
@@ -186,6 +230,8 @@ static int deliver(struct passage *run, const struct chop_regs *at, bool in_call
 
 	if (!error)
 		error = recorder_signal(&run->recorder, at, &info, in_call);
+	if (!error)
+		error = passage_ready(run, run->owner);
 	if (!error && passage_close_mask(run))
 		error = passage_alive(-ESRCH);
 	return error;
@@ -220,6 +266,9 @@ int passage_signal(struct passage *run)
 		return passage_alive(-ESRCH);
 	if (!(sets.caught & bit) && (sets.ignored | SIGNALS_HARMLESS) & bit)
 		return pass_on(run);
+	/* Blocked, the kernel takes the handler for no handler: it is to find it blocked again. */
+	if (run->tracee->faulted && number == SIGSEGV && run->mask & bit)
+		return passage_refuse_signal(run, ", which ends the program");
 	if (!(sets.caught & bit)) {
 		run->signal = number;
 		return passage_refuse_signal(run, ", which ends the program");

@@ -202,10 +202,13 @@ static uint64_t heap_end(const struct capture_mapping_vec *maps)
 
 int recorder_others_begin(struct recorder *recorder)
 {
-	int error = recorder->compared ? 0 : recorder_wait(recorder);
+	return recorder->compared ? 0 : recorder_wait(recorder);
+}
 
-	if (error || recorder->others_ran)
-		return error;
+int recorder_others_run(struct recorder *recorder)
+{
+	if (recorder->others_ran)
+		return 0;
 	recorder->others_ran = true;
 	return mappings_read(recorder->tracee, &recorder->maps);
 }

@@ -92,6 +92,16 @@ static bool was_mapped(const struct recorder *recorder, const struct call_change
 	return false;
 }
 
+/* All of what is attached there goes. */
+static void find_attached(const struct recorder *recorder, struct call_change *change)
+{
+	const struct capture_mapping *mapping =
+		capture_mapping_at(recorder->capture, change->start);
+
+	if (mapping && mapping->start == change->start)
+		change->end = mapping->end;
+}
+
 /* Changes of memory the program had when the region began: it is not where it seems. */
 static unsigned int find_changes(const struct recorder *recorder, long number,
 				 const uint64_t args[6], struct call_change kept[2])
@@ -100,6 +110,8 @@ static unsigned int find_changes(const struct recorder *recorder, long number,
 	unsigned int count = policy_changes(number, args, recorder->heap_end, changes), found = 0;
 
 	for (unsigned int i = 0; i < count; i++) {
+		if (recorder->call.number == SYS_shmdt)
+			find_attached(recorder, &changes[i]);
 		if (was_mapped(recorder, &changes[i]))
 			kept[found++] = changes[i];
 	}
@@ -284,7 +296,7 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 		return 0;
 	if (recorder->open)
 		syslog_cancel(log_of(recorder));
-	recorder->open = false;
+	recorder->open = recorder->compared = false;
 	recorder->at = *regs;
 	recorder->ip = arch_call_pc(regs);
 	recorder->call = (struct call_instance){ .number = call.number };
@@ -307,6 +319,7 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 		recorder->open = false;
 		return 0;
 	}
+	recorder_expect(recorder);
 	known = call_find(call.number);
 	if (known)
 		call_shape_of(known, call.args, &recorder->shape);
@@ -318,7 +331,12 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 
 int recorder_wait(struct recorder *recorder)
 {
-	int error = recorder->backend->ops->snapshot(recorder->backend);
+	int error;
+
+	/* What has changed since is still to be told. */
+	if (recorder->compared)
+		return 0;
+	error = recorder->backend->ops->snapshot(recorder->backend);
 
 	recorder->compared = !error;
 	return error;

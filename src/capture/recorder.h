@@ -105,10 +105,18 @@ int recorder_return(struct recorder *recorder);
  * the exit counts as written by the call. 0 or -errno with a message.
  */
 int recorder_wait(struct recorder *recorder);
+
+/* -- record_expect.c ------------------------------------------------------------------------- */
+
+/* At the entry of a call: tell the back end what memory the kernel may access for it. */
+void recorder_expect(struct recorder *recorder);
+
 /* -- record_others.c: other threads, while the owner waits --------------------------------- */
 
 /* They are about to run, all still stand still; may be called again in the same call. */
 int recorder_others_begin(struct recorder *recorder);
+/* And now, with all protections as the program wants them, they are let go. 0 or -errno. */
+int recorder_others_run(struct recorder *recorder);
 /* The call is over and all stand still again: before the record is complete. */
 int recorder_others_end(struct recorder *recorder);
 

@@ -92,6 +92,7 @@ static int prepare_memory(struct passage *run)
 	vec_release(&calls);
 	if (!error)
 		state_altstack_read(run->tracee, &run->capture->entry);
+	run->signals = run->capture->entry;
 	return error;
 }
 
@@ -225,6 +226,8 @@ static int enter(struct passage *run)
 		watch_places(run, &run->region->unwind.landings);
 	}
 	error = run->region->active_ns ? 0 : passage_set_ends(run);
+	if (!error)
+		error = passage_ready(run, run->owner);
 	return error ? error : passage_trap_begin(run);
 }
 

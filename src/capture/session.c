@@ -18,14 +18,13 @@
 #include "tracee/interrupt.h"
 #include "tracee/threads.h"
 
-static const struct backend_ops *const backends[] = { &uffd_backend, &clone_backend };
+static const struct backend_ops *const backends[] = { &uffd_backend, &clone_backend,
+						      &mprotect_backend };
 
 static const struct backend_ops *find_backend(const char *name)
 {
 	cleanup_buf struct buf names = { 0 };
 
-	if (!name)
-		return backends[0];
 	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
 		if (!strcmp(backends[i]->name, name))
 			return backends[i];
@@ -33,6 +32,31 @@ static const struct backend_ops *find_backend(const char *name)
 	}
 	err_set(CHOP_USAGE, EINVAL, "no back end '%s'; there is %s", name, buf_text(&names));
 	return NULL;
+}
+
+/* The first one that works here; what the others lack is told once. */
+static int open_best(struct session *session, struct thread *thread)
+{
+	cleanup_buf struct buf reasons = { 0 };
+	int error = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
+		error = region_open(&session->region, &session->tracee, thread, backends[i]);
+		if (error == -ESRCH)
+			return error;
+		if (error) {
+			buf_printf(&reasons, "%s%s: %s", i ? "; " : "", backends[i]->name,
+				   err_message());
+			err_clear();
+			continue;
+		}
+		if (i && !session->ops)
+			log_warn("using the slower back end '%s' (%s)", backends[i]->name,
+				 buf_text(&reasons));
+		session->ops = backends[i];
+		return 0;
+	}
+	return error;
 }
 
 /* A new program image, after the exec that started it or a later one. */
@@ -44,7 +68,9 @@ static int begin_image(struct session *session, struct thread *thread)
 	region_marks_release(&session->marks);
 	tallies_release(&session->tallies);
 	if (!session->options->count_only)
-		error = region_open(&session->region, &session->tracee, thread, session->ops);
+		error = session->options->backend ? region_open(&session->region, &session->tracee,
+								thread, session->ops)
+						  : open_best(session, thread);
 	session->region.split = session->options->split;
 	session->region.record_tsc = session->options->record_tsc;
 	/* What the program is told otherwise than it is must be told again. */
@@ -372,8 +398,9 @@ int session_run(const struct session_options *options, struct session_result *re
 	int error;
 
 	*result = (struct session_result){ 0 };
-	session.ops = find_backend(options->backend);
-	if (!session.ops)
+	if (options->backend)
+		session.ops = find_backend(options->backend);
+	if (options->backend && !session.ops)
 		return -EINVAL;
 	interrupt_catch();
 	error = options->attach ? attach_and_trace(&session) : start_and_trace(&session);

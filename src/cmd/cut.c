@@ -40,7 +40,8 @@ static const struct opt table[] = {
 		 "program or library that defines the function, also one that is\n"
 		 "loaded later (default: the first that does)"),
 	OPT_TEXT(0, "backend", struct options, backend, "NAME",
-		 "how to catch pages: uffd (default: the best there is)"),
+		 "how to catch pages: uffd, clone or mprotect (default: the\n"
+		 "first that works)"),
 	OPT_FLAG(0, "record-tsc", struct options, record_tsc,
 		 "record what rdtsc and rdtscp give, for replays"),
 	OPT_FLAG(0, "record-cpuid", struct options, record_cpuid,

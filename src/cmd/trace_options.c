@@ -75,7 +75,7 @@ static const struct opt table[] = {
 		 "trace children as well, each into a directory of its own:\n"
 		 "%p in -trace-dir, or the process id behind its name"),
 	OPT_TEXT(0, "backend", struct trace_options, backend, "NAME",
-		 "uffd (default: the best there is)"),
+		 "uffd, clone or mprotect (default: the first that works)"),
 	OPT_FLAG(0, "interpose", struct trace_options, interpose,
 		 "keep output until the region has ended, and answer for\n"
 		 "allocations and the time without system calls"),

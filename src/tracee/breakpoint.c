@@ -257,6 +257,9 @@ static int step(struct tracee *tracee, struct thread *thread, uint64_t address)
 		if (status >> 16 == 0 && WSTOPSIG(status) == SIGSEGV &&
 		    hide_answered(tracee, thread))
 			return 0;
+		if (status >> 16 == 0 && WSTOPSIG(status) == SIGSEGV && tracee->faulted &&
+		    tracee->faulted(tracee->faulted_context, thread))
+			continue;
 		if (status >> 16 == 0 || arch_pc(&regs) != address) {
 			/* A signal, or the instruction was a call with an event of its own. */
 			wait_queue(tracee, thread->tid, status);

@@ -281,6 +281,19 @@ void threads_drop_points(struct tracee *tracee)
 	}
 }
 
+struct thread *threads_other(struct tracee *tracee, const struct thread *but)
+{
+	wait_born(tracee);
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		struct thread *thread = tracee->threads.items[i];
+
+		if (thread != but && thread->stopped && !thread->queued && !thread->exiting &&
+		    !thread->suspended && !thread->group_stopped)
+			return thread;
+	}
+	return NULL;
+}
+
 int thread_get_regs(const struct thread *thread, struct chop_regs *regs)
 {
 	struct iovec io = { regs, sizeof(*regs) };

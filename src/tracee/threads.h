@@ -64,6 +64,12 @@ bool thread_is_point(const struct thread *thread, const siginfo_t *info);
 /* With all threads stopped to be let go: take back such signals, and stops at system calls. */
 void threads_drop_points(struct tracee *tracee);
 
+/*
+ * All threads but one are stopped: another one that can make calls, those included that were
+ * just born; or NULL.
+ */
+struct thread *threads_other(struct tracee *tracee, const struct thread *but);
+
 int thread_get_regs(const struct thread *thread, struct chop_regs *regs);
 int thread_set_regs(const struct thread *thread, const struct chop_regs *regs);
 int thread_get_mask(const struct thread *thread, uint64_t *mask);

@@ -94,6 +94,12 @@ struct tracee {
 	 */
 	void (*exiting)(void *context, struct thread *thread);
 	void *exiting_context;
+	/*
+	 * Called when a thread is stopped by a SIGSEGV: true when that is dealt with, and the
+	 * thread is to go on as if nothing had been. It may make calls in it. May be NULL.
+	 */
+	bool (*faulted)(void *context, struct thread *thread);
+	void *faulted_context;
 	/* Called for each child, which another tracer is to take over; NULL: they are let go. */
 	void (*born)(void *context, pid_t pid, const struct handover *handover);
 	void *born_context;

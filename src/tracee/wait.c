@@ -135,7 +135,9 @@ enum wait_trap wait_trap(struct tracee *tracee, struct thread *thread, int statu
 {
 	int signal = WSTOPSIG(status);
 
-	if (!stop_event(status) && signal == SIGSEGV && hide_answered(tracee, thread))
+	if (!stop_event(status) && signal == SIGSEGV &&
+	    (hide_answered(tracee, thread) ||
+	     (tracee->faulted && tracee->faulted(tracee->faulted_context, thread))))
 		return WAIT_PASSED;
 	if (stop_event(status) || (signal != SIGTRAP && signal != SIGILL))
 		return WAIT_OTHER;

@@ -13,11 +13,22 @@ done
 
 # What comes from other processes is not in the capture's log.
 no_replay=yes
+# What is protected from the program other processes cannot write either: that makes the program
+# they come from fail, not this one.
+most=$backends
+backends=${backends/ mprotect/}
 try other_writes
+backends=$most
 try shared_read
 no_replay=
 
+backends=${backends/ mprotect/}
 refused ring_plain 'makes the system call io_uring_enter at .*cannot be recorded: the kernel writes'
+if trace mprotect ring_plain; then
+	[ $status -eq 5 ] || { show_output; fail "mprotect: ring_plain: not refused"; }
+	expect_one_error 'the program does asynchronous I/O'
+fi
+backends=$most
 refused thread_forks 'another thread forks while invocation 0 waits for it'
 
 exit 0

@@ -127,7 +127,7 @@ static void well_formed(void **state)
 
 #define ARENA 65536
 static uint8_t arena[ARENA] __attribute__((aligned(4096)));
-static uint8_t before[ARENA], told[ARENA];
+static uint8_t before[ARENA], told[ARENA], room[ARENA];
 
 static int read_self(void *context, uint64_t address, void *data, size_t size)
 {
@@ -169,6 +169,9 @@ static long run(size_t most, int expect, long number, ...)
 	call_enter(&call, read_self, NULL);
 	memcpy(before, arena, ARENA);
 	memset(told, 0, ARENA);
+	assert_int_equal(call_rooms(&call, read_self, tell, NULL), expect);
+	memcpy(room, told, ARENA);
+	memset(told, 0, ARENA);
 	result = syscall(number, call.args[0], call.args[1], call.args[2], call.args[3],
 			 call.args[4], call.args[5]);
 	call.result = result < 0 ? -errno : result;
@@ -177,6 +180,8 @@ static long run(size_t most, int expect, long number, ...)
 	for (size_t i = 0; i < ARENA; i++) {
 		if (arena[i] != before[i] && !told[i])
 			fail_msg("%s wrote byte %zu", arch_call_name(number), i);
+		if (told[i] && !room[i])
+			fail_msg("%s had no room at byte %zu", arch_call_name(number), i);
 		count += told[i];
 	}
 	if (count > most)

@@ -16,11 +16,19 @@
 #define FPSTATE_SOFTWARE     464 /* struct _fpx_sw_bytes: magic1, extended_size */
 #define FPSTATE_MAGIC	     0x46505853u
 #define FPSTATE_WITHOUT_SIZE 512
+#define RED_ZONE	     128 /* bytes below the stack pointer that belong to the function */
 #define FPSTATE_SIZE_MAX     (CHOP_XSTATE_MAX + 4096)
 
 uint64_t arch_handler_frame(const struct chop_regs *regs)
 {
 	return regs->rsp;
+}
+
+uint64_t arch_frame_lowest(uint64_t sp, uint64_t bytes)
+{
+	if (!bytes)
+		bytes = FRAME_WITHOUT_STATE + FPSTATE_SIZE_MAX;
+	return sp - RED_ZONE - bytes;
 }
 
 uint64_t arch_handler_info(const struct chop_regs *regs)
