@@ -7,12 +7,14 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "tracee/give.h"
 #include "tracee/inject.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
@@ -21,6 +23,9 @@
 	(UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_UNPOPULATED | \
 	 UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
 #define DEVICE "/dev/userfaultfd"
+/* Descriptors a program needs room for meanwhile; a limit of many is not looked at. */
+#define DESCRIPTORS_SPARE 8
+#define DESCRIPTORS_MANY  4096
 
 #define HOW_TO_ALLOW                                                           \
 	"run as root, or set vm.unprivileged_userfaultfd=1, or give yourself " \
@@ -46,34 +51,52 @@ static int no_permission(int error)
 {
 	if (error == ENOSYS)
 		return err_set(CHOP_MISSING, ENOSYS, "this kernel has no userfaultfd");
+	if (error == EMFILE)
+		return err_set(CHOP_MISSING, EMFILE,
+			       "the program's limit on open files (ulimit -n) leaves no room for "
+			       "two more: raise it");
 	return err_sys(CHOP_MISSING, error, "userfaultfd is not allowed (%s)", HOW_TO_ALLOW);
 }
 
-/* Two by the device file; results like those of the system call. */
-static int open_device(struct tracee *tracee, struct thread *thread, struct arch_entry *made)
+/* The program opens the device file, or gets our descriptor of it: *fd in the program. */
+static int device_of(struct tracee *tracee, struct thread *thread, int *fd)
 {
 	struct arch_entry open_call = {
 		.number = SYS_openat,
 		.args = { (uint64_t)AT_FDCWD, inject_buffer(tracee), O_RDWR | O_CLOEXEC },
 	};
-	struct arch_entry calls[3];
 	int error = memory_write(tracee, inject_buffer(tracee), DEVICE, sizeof(DEVICE));
+	cleanup_close int ours = -1;
 
 	if (!error)
 		error = inject_run(tracee, thread, &open_call, 1);
 	if (error)
 		return error;
-	if (open_call.result < 0)
-		return no_permission((int)-made->result);
+	*fd = (int)open_call.result;
+	if (*fd >= 0)
+		return 0;
+	/* It is another user than we are, or sees other files. */
+	ours = open(DEVICE, O_RDWR | O_CLOEXEC);
+	if (ours < 0)
+		return no_permission(errno);
+	error = give_descriptor(tracee, thread, ours, fd);
+	return error ? no_permission(-error) : 0;
+}
+
+/* Two by the device file; results like those of the system call. */
+static int open_device(struct tracee *tracee, struct thread *thread, struct arch_entry *made)
+{
+	struct arch_entry calls[3];
+	int fd = -1, error = device_of(tracee, thread, &fd);
+
+	if (error)
+		return error;
 	for (size_t i = 0; i < 2; i++)
 		calls[i] = (struct arch_entry){
 			.number = SYS_ioctl,
-			.args = { (uint64_t)open_call.result, USERFAULTFD_IOC_NEW, O_CLOEXEC },
+			.args = { (uint64_t)fd, USERFAULTFD_IOC_NEW, O_CLOEXEC },
 		};
-	calls[2] = (struct arch_entry){
-		.number = SYS_close,
-		.args = { (uint64_t)open_call.result },
-	};
+	calls[2] = (struct arch_entry){ .number = SYS_close, .args = { (uint64_t)fd } };
 	error = inject_run(tracee, thread, calls, 3);
 	memcpy(made, calls, 2 * sizeof(*made));
 	return error;
@@ -96,18 +119,50 @@ static int make_descriptors(struct uffd *uffd, struct thread *thread)
 						 : no_permission((int)-made[0].result);
 	if (error)
 		return error;
-	if (made[0].result < 0 || made[1].result < 0)
-		return no_permission((int)-(made[0].result < 0 ? made[0] : made[1]).result);
-	uffd->fd = (int)syscall(SYS_pidfd_getfd, process, made[0].result, 0);
-	uffd->sync_fd = (int)syscall(SYS_pidfd_getfd, process, made[1].result, 0);
-	if (uffd->fd < 0 || uffd->sync_fd < 0)
-		error = err_sys(CHOP_MISSING, errno, "cannot take over a userfaultfd");
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) {
+		int *fd = i ? &uffd->sync_fd : &uffd->fd;
+
+		if (made[i].result >= 0)
+			*fd = (int)syscall(SYS_pidfd_getfd, process, made[i].result, 0);
 		closing[i] = (struct arch_entry){
 			.number = SYS_close,
 			.args = { (uint64_t)made[i].result },
 		};
+	}
+	if (made[0].result < 0 || made[1].result < 0)
+		error = no_permission((int)-(made[0].result < 0 ? made[0] : made[1]).result);
+	else if (uffd->fd < 0 || uffd->sync_fd < 0)
+		error = err_sys(CHOP_MISSING, errno, "cannot take over a userfaultfd");
 	inject_run(tracee, thread, closing, 2);
+	return error;
+}
+
+/* Room for the descriptors, where the program's limit leaves it none: *before is to be restored. */
+static bool make_room(pid_t pid, struct rlimit *before)
+{
+	struct rlimit more;
+
+	if (prlimit(pid, RLIMIT_NOFILE, NULL, before) || before->rlim_cur >= DESCRIPTORS_MANY)
+		return false;
+	more.rlim_cur = more.rlim_max = before->rlim_cur + DESCRIPTORS_SPARE;
+	if (more.rlim_max < before->rlim_max)
+		more.rlim_max = before->rlim_max;
+	if (!prlimit(pid, RLIMIT_NOFILE, &more, NULL))
+		return true;
+	/* Without CAP_SYS_RESOURCE no further than this. */
+	more.rlim_cur = more.rlim_max = before->rlim_max;
+	return !prlimit(pid, RLIMIT_NOFILE, &more, NULL);
+}
+
+static int make_descriptors_in_room(struct uffd *uffd, struct thread *thread)
+{
+	pid_t pid = uffd->base.tracee->pid;
+	struct rlimit before;
+	bool raised = make_room(pid, &before);
+	int error = make_descriptors(uffd, thread);
+
+	if (raised)
+		prlimit(pid, RLIMIT_NOFILE, &before, NULL);
 	return error;
 }
 
@@ -152,7 +207,7 @@ static int uffd_open(struct tracee *tracee, struct thread *thread, struct backen
 	uffd->fd = uffd->sync_fd = -1;
 	pthread_mutex_init(&uffd->lock, NULL);
 	uffd->served = page_alloc(CHOP_PAGE_SIZE);
-	error = uffd->served ? make_descriptors(uffd, thread)
+	error = uffd->served ? make_descriptors_in_room(uffd, thread)
 			     : err_set(CHOP_MISSING, ENOMEM, "out of memory");
 	if (!error)
 		error = set_features(uffd);

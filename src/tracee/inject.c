@@ -136,21 +136,53 @@ static int await_table(struct tracee *tracee, struct thread *thread, struct erra
 	}
 }
 
+/* The last number of such a line: what the process is called where it lives. */
+static pid_t innermost(const struct buf *status, const char *name)
+{
+	const char *at = strstr(buf_text(status), name);
+	long number = 0;
+	char *end;
+
+	if (!at)
+		return 0;
+	for (at += strlen(name); *at != '\n'; at = end) {
+		number = strtol(at, &end, 10);
+		if (end == at)
+			break;
+	}
+	return (pid_t)number;
+}
+
+/* In a namespace of processes of its own (a container) a thread has other numbers than for us. */
+static void find_inner_ids(struct tracee *tracee, struct thread *thread)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/status", thread->tid);
+	cleanup_buf struct buf text = { 0 };
+
+	if (thread->inner_tid)
+		return;
+	if (io_read_file(path, &text))
+		err_clear();
+	thread->inner_pid = innermost(&text, "\nNStgid:");
+	thread->inner_tid = innermost(&text, "\nNSpid:");
+	if (!thread->inner_pid || !thread->inner_tid) {
+		thread->inner_pid = thread->foreign ? thread->tid : tracee->pid;
+		thread->inner_tid = thread->tid;
+	}
+}
+
 static int store_table(struct tracee *tracee, struct thread *thread, struct arch_entry *entries,
 		       size_t count)
 {
-	struct arch_entry end = {
-		.number = ARCH_ENTRY_END,
-		.args = { (uint64_t)tracee->pid, (uint64_t)thread->tid },
-	};
+	struct arch_entry end = { .number = ARCH_ENTRY_END };
 	size_t size = count * sizeof(*entries);
 	int error;
 
 	for (size_t i = 0; i < count; i++)
 		entries[i].result = INJECT_NOT_RUN;
-	/* A foreign thread (vfork child) is not in the program's thread group. */
-	if (thread->foreign)
-		end.args[0] = (uint64_t)thread->tid;
+	find_inner_ids(tracee, thread);
+	end.args[0] = (uint64_t)thread->inner_pid;
+	end.args[1] = (uint64_t)thread->inner_tid;
 	error = memory_write(tracee, tracee->table, entries, size);
 	return error ? error : memory_write(tracee, tracee->table + size, &end, sizeof(end));
 }

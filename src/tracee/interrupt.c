@@ -48,6 +48,9 @@ void interrupt_catch(void)
 	struct sigaction alarm = { .sa_handler = tick };
 
 	sigaction(SIGALRM, &alarm, NULL);
+	/* A limit on the size of files is like a full disk: the write fails. */
+	if (!sigaction(SIGXFSZ, NULL, &old) && old.sa_handler != SIG_IGN)
+		sigaction(SIGXFSZ, &alarm, NULL);
 	for (size_t i = 0; i < ARRAY_SIZE(caught); i++) {
 		if (!sigaction(caught[i], NULL, &old) && old.sa_handler == SIG_IGN)
 			continue;

@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -47,6 +50,55 @@ static int await_exec(struct tracee *tracee)
 	}
 }
 
+/* A number of its status, the index-th behind a name. */
+static bool status_number(const struct buf *status, const char *name, int index, long *value)
+{
+	const char *at = strstr(buf_text(status), name);
+	char *end;
+
+	if (!at)
+		return false;
+	at += strlen(name);
+	for (int i = 0; i <= index; i++, at = end)
+		*value = strtol(at, &end, 10);
+	return true;
+}
+
+/*
+ * The kernel gives a traced program none of the rights that its file promises, unless its tracer
+ * might have them itself: without them it would be another run than untraced.
+ */
+static int check_rights(const struct tracee *tracee, const char *name)
+{
+	cleanup_free char *link = xasprintf("/proc/%d/exe", tracee->pid);
+	cleanup_free char *path = xasprintf("/proc/%d/status", tracee->pid);
+	cleanup_buf struct buf text = { 0 };
+	long user = 0, group = 0, refuses = 0;
+	struct statvfs system;
+	struct stat file;
+	bool lacks;
+
+	if (!geteuid() || stat(link, &file) || statvfs(link, &system) ||
+	    io_read_file(path, &text) || !status_number(&text, "\nUid:", 1, &user) ||
+	    !status_number(&text, "\nGid:", 1, &group)) {
+		err_clear();
+		return 0;
+	}
+	if (status_number(&text, "\nNoNewPrivs:", 0, &refuses) && refuses)
+		return 0;
+	lacks = (file.st_mode & S_ISUID && file.st_uid != (uid_t)user) ||
+		((file.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+		 file.st_gid != (gid_t)group) ||
+		getxattr(link, "security.capability", NULL, 0) > 0;
+	if (!lacks || system.f_flag & ST_NOSUID)
+		return 0;
+	return err_set(CHOP_MISSING, EPERM,
+		       "%s has rights of its own (setuid, setgid or capabilities), which the "
+		       "kernel does not give to a program that is traced by another user: run "
+		       "chop as root",
+		       name);
+}
+
 static int start(struct tracee *tracee, struct child *child)
 {
 	struct thread *thread = thread_add(tracee, tracee->pid);
@@ -60,6 +112,8 @@ static int start(struct tracee *tracee, struct child *child)
 	error = child_go(child);
 	if (!error)
 		error = await_exec(tracee);
+	if (!error)
+		error = check_rights(tracee, child->name);
 	return error == -ECHILD ? child_failed(child) : error;
 }
 

@@ -44,21 +44,22 @@ enum run { RUN_FREE, RUN_CALLS, RUN_STEP };
 
 struct thread {
 	pid_t tid;
-	uint64_t stops;	    /* ptrace stops we have seen */
-	enum run run;	    /* how it went on last */
-	bool stopped;	    /* in a ptrace stop that we have seen */
-	bool queued;	    /* its event is still in the queue */
-	bool foreign;	    /* shares the memory but is another process (vfork child) */
-	bool suspended;	    /* in vfork until the child lets go: cannot be stopped */
-	bool exiting;	    /* past PTRACE_EVENT_EXIT: runs no more code of the program */
-	bool group_stopped; /* the stop is a job-control one */
-	bool stop_wanted;   /* thread_interrupt was called */
-	bool filtered;	    /* has seccomp filters: suspended while we make calls in it */
-	bool info_stale;    /* calls were injected since `info` was read */
-	bool calls;	    /* RUN_FREE stops at system calls, too */
-	bool call_counted;  /* the call it makes next was told of before */
-	bool point_owed;    /* the next SIGSTOP from us repeats that of a BPF program */
-	bool again;	    /* the next hit at again_pc with again_sp was counted before */
+	pid_t inner_pid, inner_tid; /* its process and itself as it knows them; 0: not asked yet */
+	uint64_t stops;		    /* ptrace stops we have seen */
+	enum run run;		    /* how it went on last */
+	bool stopped;		    /* in a ptrace stop that we have seen */
+	bool queued;		    /* its event is still in the queue */
+	bool foreign;		    /* shares the memory but is another process (vfork child) */
+	bool suspended;		    /* in vfork until the child lets go: cannot be stopped */
+	bool exiting;		    /* past PTRACE_EVENT_EXIT: runs no more code of the program */
+	bool group_stopped;	    /* the stop is a job-control one */
+	bool stop_wanted;	    /* thread_interrupt was called */
+	bool filtered;		    /* has seccomp filters: suspended while we make calls in it */
+	bool info_stale;	    /* calls were injected since `info` was read */
+	bool calls;		    /* RUN_FREE stops at system calls, too */
+	bool call_counted;	    /* the call it makes next was told of before */
+	bool point_owed;	    /* the next SIGSTOP from us repeats that of a BPF program */
+	bool again;		    /* the next hit at again_pc with again_sp was counted before */
 	uint64_t again_pc, again_sp;
 	siginfo_t info; /* of the signal stop it is or was in */
 };
