@@ -6,6 +6,7 @@
  */
 #include "memtrace/region.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 #include <chop/hash.h>
 
 #include "arch/arch.h"
+#include "base/alloc.h"
+#include "base/io.h"
 
 #define ERRNO_MAX 4095
 
@@ -48,16 +51,6 @@ void region_take_event(struct region *region)
 	region->calls++;
 }
 
-void region_apply_writes(const struct chop_event *event, const uint8_t *writes)
-{
-	const struct chop_event_range *range = (const void *)writes;
-
-	for (uint32_t i = 0; i < event->writes; i++) {
-		memcpy((void *)(uintptr_t)range->address, range + 1, range->size);
-		range = chop_event_write_after(range);
-	}
-}
-
 bool region_same_inputs(const struct chop_event *event, const struct chop_event_range *inputs)
 {
 	uint64_t hash = 0;
@@ -83,16 +76,58 @@ static bool is_ours(const struct region *region, uint64_t start, uint64_t end)
 	return engine_owns(region->engine, start, end);
 }
 
+/* What can be executed is read by the translator; none of it is executed. */
+static int without_exec(int protection)
+{
+	return protection & PROT_EXEC ? (protection & ~PROT_EXEC) | PROT_READ : protection;
+}
+
 /* Fresh zeroed memory; what was mapped there is the program's and goes. */
-static bool map_fresh(struct region *region, uint64_t start, uint64_t end, int protection)
+static bool map_new(struct region *region, uint64_t start, uint64_t end, int protection, int flags)
 {
 	void *at = (void *)(uintptr_t)start;
 
 	if (start >= end)
 		return true;
 	return !is_ours(region, start, end) &&
-	       mmap(at, end - start, protection & ~PROT_EXEC,
-		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) == at;
+	       mmap(at, end - start, without_exec(protection),
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE | flags, -1, 0) == at;
+}
+
+static bool map_fresh(struct region *region, uint64_t start, uint64_t end, int protection)
+{
+	return map_new(region, start, end, protection, 0);
+}
+
+static bool is_there(uint64_t page)
+{
+	uint8_t resident;
+
+	return !mincore((void *)(uintptr_t)page, CHOP_PAGE_SIZE, &resident);
+}
+
+/* Memory that others mapped, and that the region has not seen before. */
+static void map_missing(struct region *region, uint64_t address, uint64_t size)
+{
+	uint64_t page = address & -(uint64_t)CHOP_PAGE_SIZE;
+
+	for (; page < address + size; page += CHOP_PAGE_SIZE) {
+		if (!is_there(page))
+			map_fresh(region, page, page + CHOP_PAGE_SIZE, PROT_READ | PROT_WRITE);
+	}
+}
+
+void region_apply_writes(struct region *region, const struct chop_event *event,
+			 const uint8_t *writes)
+{
+	const struct chop_event_range *range = (const void *)writes;
+
+	for (uint32_t i = 0; i < event->writes; i++) {
+		if (event->flags & CHOP_EVENT_TRACKED)
+			map_missing(region, range->address, range->size);
+		memcpy((void *)(uintptr_t)range->address, range + 1, range->size);
+		range = chop_event_write_after(range);
+	}
 }
 
 static bool map_filled(struct region *region, const struct chop_event *event, const uint8_t *writes,
@@ -101,11 +136,36 @@ static bool map_filled(struct region *region, const struct chop_event *event, co
 	uint64_t start = (uint64_t)event->result;
 	int open = event->writes ? PROT_READ | PROT_WRITE : protection;
 
-	if (!map_fresh(region, start, start + page_up(size), open))
+	int flags = event->number == SYS_mmap ? (int)event->args[3] & MAP_GROWSDOWN : 0;
+
+	if (!map_new(region, start, start + page_up(size), open, flags))
 		return false;
-	region_apply_writes(event, writes);
+	region_apply_writes(region, event, writes);
 	if (open != protection)
-		mprotect((void *)(uintptr_t)start, page_up(size), protection & ~PROT_EXEC);
+		mprotect((void *)(uintptr_t)start, page_up(size), without_exec(protection));
+	return true;
+}
+
+/* Memory that was there at entry lies in pieces: new memory with its contents. */
+static bool move_captured(struct region *region, const struct chop_event *event)
+{
+	const struct capture_page_vec *pages = &region->capture->pages;
+	uint64_t from = event->args[0], old_size = page_up(event->args[1]);
+	uint64_t to = (uint64_t)event->result, size = page_up(event->args[2]);
+	cleanup_free uint8_t *aside = xcalloc(1, size + 1);
+	int protection = without_exec((int)event->extra[1]);
+
+	for (size_t i = 0; i < pages->length; i++) {
+		uint64_t page = pages->items[i].address;
+
+		if (page >= from && page - from < size && page - from < old_size && is_there(page))
+			memcpy(aside + (page - from), (void *)(uintptr_t)page, CHOP_PAGE_SIZE);
+	}
+	munmap((void *)(uintptr_t)from, old_size);
+	if (!map_fresh(region, to, to + size, PROT_READ | PROT_WRITE))
+		return false;
+	memcpy((void *)(uintptr_t)to, aside, size);
+	mprotect((void *)(uintptr_t)to, size, protection);
 	return true;
 }
 
@@ -114,6 +174,11 @@ static bool move(struct region *region, const struct chop_event *event)
 	const uint64_t *args = event->args;
 	uint64_t to = (uint64_t)event->result;
 	int flags = (int)args[3] & MREMAP_DONTUNMAP;
+
+	if (is_ours(region, args[0], args[0] + page_up(args[1])))
+		return false;
+	if (event->extra[0])
+		return move_captured(region, event);
 
 	if (to != args[0])
 		flags |= MREMAP_MAYMOVE | MREMAP_FIXED;
@@ -132,6 +197,46 @@ static bool move_heap_end(struct region *region, const struct chop_event *event)
 	return after == before || !munmap((void *)(uintptr_t)after, before - after);
 }
 
+/* Only what was captured of a range is here: one page after the other. */
+static void protect(const struct region *region, uint64_t start, uint64_t size, int protection)
+{
+	const struct capture_page_vec *pages = &region->capture->pages;
+
+	if (!mprotect((void *)(uintptr_t)start, size, protection))
+		return;
+	for (size_t i = 0; i < pages->length; i++) {
+		uint64_t page = pages->items[i].address;
+
+		if (page >= start && page < start + size)
+			mprotect((void *)(uintptr_t)page, CHOP_PAGE_SIZE, protection);
+	}
+}
+
+/*
+ * Anonymous memory is zero afterwards, also what was not captured of it. Pages of a file are
+ * what the file has again; ours are copies of that.
+ */
+static void drop(struct region *region, const struct chop_event *event)
+{
+	const struct capture_page_vec *pages = &region->capture->pages;
+	uint64_t start = event->args[0], end = start + page_up(event->args[1]);
+	cleanup_close int memory = -1;
+
+	if (event->extra[0] == CHOP_MEMORY_ANONYMOUS)
+		map_fresh(region, start, end, (int)event->extra[1]);
+	else
+		madvise((void *)(uintptr_t)start, event->args[1], (int)event->args[2]);
+	if (event->extra[0] != CHOP_MEMORY_FILE)
+		return;
+	memory = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	for (size_t i = 0; i < pages->length && memory >= 0; i++) {
+		const struct capture_page *page = &pages->items[i];
+
+		if (page->address >= start && page->address < end)
+			io_pwrite(memory, page->before, CHOP_PAGE_SIZE, page->address);
+	}
+}
+
 /* Results of calls on what was never captured do not matter: it is never touched. */
 static bool arrange(struct region *region, const struct chop_event *event)
 {
@@ -143,10 +248,21 @@ static bool arrange(struct region *region, const struct chop_event *event)
 	if (event->number == SYS_munmap)
 		munmap(at, args[1]);
 	else if (event->number == SYS_madvise)
-		madvise(at, args[1], (int)args[2]);
+		drop(region, event);
 	else
-		mprotect(at, args[1], (int)args[2] & ~PROT_EXEC);
+		protect(region, args[0], page_up(args[1]), without_exec((int)args[2]));
 	return true;
+}
+
+/* What was translated from memory that changes. */
+static void forget(struct region *region, const struct chop_event *event)
+{
+	uint64_t start = event->args[0], size = page_up(event->args[1]);
+
+	if (event->number == SYS_mmap)
+		start = (uint64_t)event->result;
+	if (event->number != SYS_brk && start + size > start)
+		engine_forget(region->engine, start, start + size);
 }
 
 /* Make the call again; false when its place is taken. */
@@ -155,6 +271,7 @@ static bool execute(struct region *region, const struct chop_event *event, const
 {
 	if (event->result < 0 && event->result >= -ERRNO_MAX)
 		return true;
+	forget(region, event);
 	switch (event->number) {
 	case SYS_mmap:
 		return map_filled(region, event, writes, event->args[1], (int)event->args[2]);
@@ -228,18 +345,18 @@ static enum engine_result replay(struct region *region, const struct chop_event 
 	if (event->flags & CHOP_EVENT_LAST)
 		return ENGINE_END;
 	if (!(event->flags & CHOP_EVENT_EXECUTE))
-		region_apply_writes(event, parts->writes);
+		region_apply_writes(region, event, parts->writes);
 	else if (!execute(region, event, parts->writes, regs))
 		return diverged(region, "its memory cannot be arranged here", number);
 	regs->rax = (uint64_t)event->result;
 	return deliver_next(region, regs);
 }
 
-/* What other threads did to the address space while the original waited in the next call. */
+/* What other threads did to the address space while the region waited in the next call. */
 static bool let_others(struct region *region, struct chop_regs *regs)
 {
-	const struct chop_event *event;
 	struct chop_event_parts parts;
+	const struct chop_event *event;
 
 	while ((event = region_next_event(region, &parts)) && event->kind == CHOP_EVENT_CALL &&
 	       event->flags & CHOP_EVENT_OTHER) {
@@ -258,7 +375,8 @@ enum engine_result region_system_call(void *context, struct chop_regs *regs)
 	struct chop_event_parts parts;
 
 	if (!let_others(region, regs))
-		return diverged(region, "its memory cannot be arranged here", number);
+		return diverged(region, "what another thread mapped cannot be arranged here",
+				number);
 	event = region_next_event(region, &parts);
 	if (!event)
 		return diverged(region, "the original made no more calls", number);

@@ -182,6 +182,24 @@ static int add_mappings(const struct file *file, struct capture *capture)
 	return 0;
 }
 
+static int add_aliases(const struct file *file, struct capture *capture)
+{
+	uint64_t count;
+	const struct snippet_alias *aliases =
+		table(file, SNIPPET_ALIASES, sizeof(*aliases), &count);
+
+	if (!aliases)
+		return damaged(file, "its tables are not there");
+	for (uint64_t i = 0; i < count; i++) {
+		if (!capture_find(capture, aliases[i].address) ||
+		    !capture_find(capture, aliases[i].source))
+			return damaged(file, "impossible shared pages");
+		*vec_push(&capture->aliases) = aliases[i].address;
+		*vec_push(&capture->aliases) = aliases[i].source;
+	}
+	return 0;
+}
+
 static int add_calls(const struct file *file, struct capture *capture)
 {
 	struct chop_event_parts parts;
@@ -231,6 +249,8 @@ static int fill(const struct file *file, struct capture *capture)
 		error = add_state(file, SNIPPET_END_XSTATE, &h->end, &capture->end);
 	if (!error)
 		error = add_mappings(file, capture);
+	if (!error)
+		error = add_aliases(file, capture);
 	return error ? error : add_calls(file, capture);
 }
 

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -123,6 +124,9 @@ static bool judge_page(struct region *region, const struct engine *engine,
 	/* unmapped, replaced or dropped: nothing is known of the end */
 	if (page->flags & PAGE_GONE)
 		return true;
+	/* nobody may read it, perhaps */
+	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != CHOP_PAGE_SIZE)
+		mprotect(remote.iov_base, CHOP_PAGE_SIZE, PROT_READ);
 	/* a page that the region has unmapped is not there to be compared */
 	if (process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != CHOP_PAGE_SIZE)
 		return region->calls > 0;

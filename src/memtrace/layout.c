@@ -109,6 +109,7 @@ bool layout_file_byte(uint64_t address, uint8_t *byte)
 
 struct collision {
 	const struct capture *capture;
+	struct span_vec planned;
 	uint64_t start;	 /* of our mapping */
 	uint64_t wanted; /* address of the capture's in it */
 	char name[64];	 /* of ours, or "" */
@@ -149,12 +150,23 @@ static void look(void *context, uint64_t start, uint64_t end, const char *name)
 		if (c->maps.items[i].start < end && c->maps.items[i].end > start)
 			note(collision, start, name, c->maps.items[i].start);
 	}
+	for (size_t i = 0; i < collision->planned.length; i++) {
+		const struct span *span = &collision->planned.items[i];
+
+		if (span->start < end && span->end > start)
+			note(collision, start, name, span->start);
+	}
 }
 
 static bool find_collision(const struct capture *capture, struct collision *collision)
 {
+	int error;
+
 	*collision = (struct collision){ .capture = capture };
-	return !layout_read(look, collision) && collision->found;
+	region_plan(capture, &collision->planned);
+	error = layout_read(look, collision);
+	vec_release(&collision->planned);
+	return !error && collision->found;
 }
 
 bool memtrace_collides(const struct capture *capture)

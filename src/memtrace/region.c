@@ -187,6 +187,10 @@ static bool in_use(void *context, uint64_t start, uint64_t end)
 		    maps->items[i].end + (1UL << 20) > start)
 			return true;
 	}
+	for (size_t i = 0; i < region->planned.length; i++) {
+		if (region->planned.items[i].start < end && region->planned.items[i].end > start)
+			return true;
+	}
 	return false;
 }
 
@@ -285,9 +289,12 @@ void region_run(const struct capture *capture, struct ring *ring, struct mem_tab
 	int error;
 
 	hold_top_page();
+	region_plan(capture, &region.planned);
 	error = layout_read(add_span, &region);
 	if (!error)
 		error = map_pages(capture);
+	if (!error)
+		error = region_map_shared(capture);
 	if (!error)
 		error = engine_create(&config, &engine);
 	if (error) {

@@ -44,13 +44,20 @@ struct region {
 	/* a signal that an instruction caused, to be looked up when the code is at rest */
 	volatile int signal;
 	volatile uint64_t fault_address;
-	bool left;	      /* the region has executed something */
-	struct span_vec ours; /* our own memory, which calls spare */
+	bool left;		 /* the region has executed something */
+	struct span_vec ours;	 /* our own memory, which calls spare */
+	struct span_vec planned; /* what calls of the log will map */
 };
 
 /* Map the pages, run, judge: fills the report. The ring is finished in any case. */
 void region_run(const struct capture *capture, struct ring *ring, struct mem_tables *tables,
 		struct region_report *report);
+
+/* shared.c: let pages that are the same memory be so; their contents are mapped already. */
+int region_map_shared(const struct capture *capture);
+
+/* planned.c: where the log maps memory; end of each a page further on at least. */
+void region_plan(const struct capture *capture, struct span_vec *planned);
 
 /* calls.c: the engine's hook. */
 enum engine_result region_system_call(void *context, struct chop_regs *regs);
@@ -58,7 +65,8 @@ enum engine_result region_system_call(void *context, struct chop_regs *regs);
 const struct chop_event *region_next_event(const struct region *region,
 					   struct chop_event_parts *parts);
 void region_take_event(struct region *region);
-void region_apply_writes(const struct chop_event *event, const uint8_t *writes);
+void region_apply_writes(struct region *region, const struct chop_event *event,
+			 const uint8_t *writes);
 bool region_same_inputs(const struct chop_event *event, const struct chop_event_range *inputs);
 
 /* region_signal.c: enter or leave a handler as this record, the next one, says. */

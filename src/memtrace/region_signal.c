@@ -46,7 +46,7 @@ enum engine_result region_deliver(struct region *region, struct chop_regs *regs)
 		return ENGINE_DIVERGED;
 	}
 	region_take_event(region);
-	region_apply_writes(event, parts.writes);
+	region_apply_writes(region, event, parts.writes);
 	*regs = parts.signal->to;
 	if (parts.signal->xstate_size >= XSTATE_HEADER_END)
 		engine_set_xstate(region->engine, parts.xstate, parts.signal->xstate_size);

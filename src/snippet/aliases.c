@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Shared memory that the program has mapped at several addresses: one page, seen twice. */
+#include "snippet/aliases.h"
+
 #include "snippet/builder.h"
 
 /* Beyond so many pages of them each keeps a copy of its own, and the snippet may differ. */
-#define ALIASES_MAX 4096
+#define ALIASES_MAX 4096UL
 
 struct shared_page {
 	const struct capture_mapping *mapping;
@@ -57,21 +59,33 @@ static void collect(const struct capture *capture, struct shared_page_vec *pages
 	}
 }
 
-void aliases_find(struct builder *b)
+void aliases_list(const struct capture *capture, struct u64vec *pairs)
 {
 	struct shared_page_vec pages = { 0 };
-	size_t count = 0;
 
-	collect(b->capture, &pages);
+	collect(capture, &pages);
 	if (pages.length)
 		vec_sort(&pages, by_place);
 	for (size_t first = 0, i = 1; i < pages.length; i++) {
-		struct snippet_alias alias = { pages.items[i].address, pages.items[first].address };
-
-		if (by_object(&pages.items[first], &pages.items[i]))
+		if (by_object(&pages.items[first], &pages.items[i])) {
 			first = i;
-		else if (count++ < ALIASES_MAX)
-			buf_add(&b->tables[SNIPPET_ALIASES], &alias, sizeof(alias));
+		} else if (pairs->length < 2 * ALIASES_MAX) {
+			*vec_push(pairs) = pages.items[i].address;
+			*vec_push(pairs) = pages.items[first].address;
+		}
 	}
 	vec_release(&pages);
+}
+
+void aliases_find(struct builder *b)
+{
+	struct u64vec pairs = { 0 };
+
+	aliases_list(b->capture, &pairs);
+	for (size_t i = 0; i < pairs.length; i += 2) {
+		struct snippet_alias alias = { pairs.items[i], pairs.items[i + 1] };
+
+		buf_add(&b->tables[SNIPPET_ALIASES], &alias, sizeof(alias));
+	}
+	vec_release(&pairs);
 }

@@ -40,6 +40,7 @@ void capture_release(struct capture *capture)
 	for (size_t i = 0; i < capture->arenas.length; i++)
 		page_free(capture->arenas.items[i].memory, capture->arenas.items[i].size);
 	vec_release(&capture->ends);
+	vec_release(&capture->aliases);
 	vec_release(&capture->pages);
 	vec_release(&capture->maps);
 	vec_release(&capture->warnings);

@@ -83,6 +83,8 @@ struct capture {
 	uint32_t cpu[CHOP_CPU_WORDS]; /* of the machine that captured; 0 when not known */
 	struct capture_page_vec VEC_BODY(struct capture_page) pages;	  /* sorted by address */
 	struct capture_mapping_vec VEC_BODY(struct capture_mapping) maps; /* sorted */
+	/* Pairs of pages that are the same memory, where `maps` do not tell (of a snippet). */
+	struct u64vec aliases;
 	struct syslog calls; /* what its system calls and signals did, in order */
 	uint8_t *auxv;	     /* as /proc/PID/auxv; owned */
 	size_t auxv_size;

@@ -12,6 +12,7 @@ for name in $regions; do
 	expect_status 0 chop trace -q -function $name -module call_threads -indices 0 -trace-dir $name \
 		-- "$PROG/call_threads" $name
 	cmp -s "$OUT" $name.alone || fail "$name: the program's output is not the same: $(cat "$OUT")"
+	expect_status 0 chop mem $name --count # in translation, too
 	expect_status 0 chop snippet -q $name -o $name.snippet
 	for run in $(seq 20); do
 		./$name.snippet >"$OUT" 2>&1 || fail "$name, run $run: $(cat "$OUT")"

@@ -18,6 +18,7 @@ for name in files directory pipes shared polls clocks ticks memory remaps ioctls
 	expect_status 0 chop trace $options -function $name -module calls -indices $invocation \
 		-trace-dir $name -- "$PROG/calls" $name
 	cmp -s "$OUT" alone.out || fail "$name: the program's output is not the same"
+	expect_status 0 chop mem $name --count # in translation, too
 	expect_status 0 chop snippet -q $name -o $name.snippet
 	for run in $(seq 50); do
 		./$name.snippet >"$OUT" 2>&1 || fail "$name, run $run: $(cat "$OUT")"
