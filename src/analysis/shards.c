@@ -21,6 +21,7 @@ struct run {
 	uint32_t *heap;	    /* tracked objects, the largest hash on top; only with a limit */
 	size_t length;
 	uint8_t *tracked; /* by object */
+	uint64_t hashed;  /* bits of a key that the hash is of */
 };
 
 static double rate_now(const struct run *run)
@@ -30,7 +31,7 @@ static double rate_now(const struct run *run)
 
 static uint64_t hash_of(const struct run *run, uint32_t object)
 {
-	return chop_page_hash(run->stream->keys.items[object]);
+	return chop_page_hash(run->stream->keys.items[object] & run->hashed);
 }
 
 static void count(struct part *part, uint32_t depth, double rate)
@@ -181,6 +182,8 @@ void shards_run(struct shards *shards, const struct stream *stream, double rate,
 		.stream = stream,
 		.threshold = (uint64_t)(fmin(rate, recorded_rate) * 9007199254740992.0),
 		.tracked = xcalloc(stream->keys.length + 1, 1),
+		/* Who recorded a sample chose by the page's number alone. */
+		.hashed = recorded_rate < 1 ? (1ULL << STREAM_PAGE_BITS) - 1 : UINT64_MAX,
 	};
 	/* How many references there really were is only known of a whole trace. */
 	double known = recorded_rate < 1 ? 0 : (double)stream->references;

@@ -18,6 +18,8 @@
 /* In an entry: the object was unmapped here and is never referenced again. */
 #define STREAM_FORGET 0x80000000u
 #define STREAM_OBJECT 0x7fffffffu
+/* Of a key: the page's number; with several processes theirs are above. */
+#define STREAM_PAGE_BITS 40
 
 struct stream {
 	struct entry_vec VEC_BODY(uint32_t) entries; /* object number, maybe | STREAM_FORGET */

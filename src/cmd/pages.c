@@ -27,7 +27,7 @@
 #define ALL_PAGES (1ULL << 53) /* of sample_limit */
 
 struct options {
-	uint64_t window, pid, interval;
+	uint64_t window, pid, interval, sample_pages;
 	const char *output, *format, *slowdown;
 	double sample;
 	bool fifo, heap, catcher, list, ips, pin, move;
@@ -48,6 +48,9 @@ static const struct opt table[] = {
 		 .min = 1000000),
 	OPT_FRACTION(0, "sample", struct options, sample, "P",
 		     "watch only this part of the pages, chosen by their hash (1)"),
+	OPT_NUMBER(0, "sample-pages", struct options, sample_pages, "N",
+		   "watch at most N pages: the part of them is lowered as more are used",
+		   .min = 100),
 	OPT_FLAG(0, "heap", struct options, heap,
 		 "watch only the heap and other anonymous memory but stacks"),
 	OPT_FLAG(0, "ips", struct options, ips,
@@ -137,7 +140,9 @@ static void fill_header(struct chop_page_trace_header *header, const struct page
 			 (options->heap_only ? CHOP_PAGE_TRACE_HEAP_ONLY : 0u) |
 			 (options->max_slowdown > 0 ? CHOP_PAGE_TRACE_ADAPTIVE : 0u) |
 			 (options->no_ips ? CHOP_PAGE_TRACE_NO_IP : 0u) |
-			 (options->sample_limit < ALL_PAGES ? CHOP_PAGE_TRACE_SAMPLED : 0u),
+			 (options->sample_limit < ALL_PAGES || options->sample_pages
+				  ? CHOP_PAGE_TRACE_SAMPLED
+				  : 0u),
 	};
 }
 
@@ -241,6 +246,10 @@ static int check(struct options *options, const struct strvec *words, struct pag
 		return cmd_usage("--interval has no window: leave --fifo and --max-slowdown out");
 	if (!(options->sample > 0))
 		return cmd_usage("--sample: expected a part of the pages above 0");
+	if (options->sample_pages && (options->interval || strcmp(options->format, "binary")))
+		return cmd_usage(
+			"--sample-pages: only with a window, and in the binary format: the "
+			"sample is what is left at the end");
 	if (options->window < PAGES_WINDOW_MIN && !options->catcher) {
 		log_warn("a window of %" PRIu64
 			 " pages is less than one instruction can need: raised to %d",
@@ -258,6 +267,7 @@ static int check(struct options *options, const struct strvec *words, struct pag
 		.no_pin = !options->pin,
 		.copies = !options->move,
 		.malloc_only = options->catcher,
+		.sample_pages = options->sample_pages,
 		.sample_limit = (uint64_t)(options->sample * (double)ALL_PAGES),
 	};
 	return parse_slowdown(options->slowdown, &pages->max_slowdown);

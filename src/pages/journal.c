@@ -86,6 +86,25 @@ static bool is_fetch(const struct pager_record *from, uint64_t ip)
 	       from->address - ip < 16;
 }
 
+/* The trace says at which limit the sample is from now on. */
+static bool is_sampled(struct journal *journal, const struct feed *feed,
+		       const struct pager_record *from)
+{
+	uint64_t before = journal->sampler.limit;
+	bool taken =
+		sampler_takes(&journal->sampler, feed->process, from->address / CHOP_PAGE_SIZE);
+	const struct chop_page_record event = {
+		.kind = CHOP_PAGE_SAMPLE,
+		.thread = from->thread,
+		.process = feed->process,
+		.values = { journal->sampler.limit },
+	};
+
+	if (journal->sampler.limit != before)
+		add_entry(journal, from->clock, &event, NULL);
+	return taken;
+}
+
 static void add_access(struct journal *journal, const struct feed *feed,
 		       const struct pager_record *from)
 {
@@ -114,6 +133,8 @@ static void add_access(struct journal *journal, const struct feed *feed,
 	} else {
 		journal->unknown_ips++;
 	}
+	if (!is_sampled(journal, feed, from))
+		return;
 	add_entry(journal, from->clock, &record, NULL);
 	journal->accesses++;
 }
@@ -268,6 +289,7 @@ int journal_stop(struct journal *journal)
 	free(journal->message);
 	free_events(journal);
 	ip_release(&journal->ips);
+	sampler_release(&journal->sampler);
 	vec_release(&journal->feeds);
 	vec_release(&journal->entries);
 	pthread_mutex_destroy(&journal->lock);

@@ -13,6 +13,7 @@
 #include <chop/pager.h>
 
 #include "pages/ip.h"
+#include "pages/sampler.h"
 
 /* One pager's ring. */
 struct feed {
@@ -54,6 +55,7 @@ struct journal {
 	char *message;	      /* what it said; owned */
 	pthread_t owner;      /* gets SIGALRM then */
 	uint64_t accesses, unknown_ips;
+	struct sampler sampler; /* set up before the first record */
 };
 
 /* Start the thread; time 0 is now. `ips`: instruction pointers are wanted. */

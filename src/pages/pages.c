@@ -93,6 +93,7 @@ int pages_run(const struct pages_options *options, struct pages_result *result)
 		.interval = options->interval,
 		.max_slowdown = options->max_slowdown,
 		.small = options->window < PAGES_WINDOW_MIN,
+		.sampling = options->sample_pages,
 	};
 	int error, sink_error;
 
@@ -105,6 +106,8 @@ int pages_run(const struct pages_options *options, struct pages_result *result)
 	error = journal_start(&tracer.journal, !options->no_ips, options->sink, options->context);
 	if (error)
 		return error;
+	tracer.journal.sampler =
+		(struct sampler){ .most = options->sample_pages, .limit = options->sample_limit };
 	error = steward_start(&steward);
 	if (!error)
 		error = trace(&tracer, options, result);

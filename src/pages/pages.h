@@ -28,6 +28,7 @@ struct pages_options {
 	uint64_t interval;     /* ns: slices instead of a window; 0 none */
 	double max_slowdown;   /* adapt the window to it; 0 keeps the window */
 	uint64_t sample_limit; /* of 2^53: pages whose hash >> 11 is below are watched */
+	uint64_t sample_pages; /* lower sample_limit so that at most so many are watched; 0 all */
 	bool no_pin;	       /* do not keep single-threaded processes on one processor */
 	bool no_ips;	       /* do not look for instruction pointers */
 	bool copies;	       /* copy pages as on Linux before 6.8, which cannot move them */

@@ -14,6 +14,7 @@
 #include "base/log.h"
 
 #define CONTROL_NS 100000000 /* how often the slowdown is looked at */
+#define SAMPLE_NS  10000000  /* how often the sample's limit is */
 /*
  * What a fault costs its thread besides the pager's work: into the kernel, to the pager
  * and back; and what of it shows as the program's own CPU time.
@@ -111,6 +112,19 @@ static void adapt(struct steward *steward, struct space *space)
 	space_command(space, commands, count);
 }
 
+/* -- a sample of so many pages ---------------------------------------------------------------- */
+
+/* Until the pager knows, it tells of pages that are not in the sample any more. */
+static void lower_sample(struct steward *steward, struct space *space)
+{
+	uint64_t limit = sampler_limit(&steward->tracer->journal.sampler);
+
+	if (limit == space->sample_limit)
+		return;
+	space->sample_limit = limit;
+	space_do(space, PAGER_SAMPLE, limit, 0);
+}
+
 /* -- windows too small for an instruction ----------------------------------------------------- */
 
 static uint64_t instruction_of(uint32_t tid)
@@ -165,6 +179,8 @@ static void visit_all(struct steward *steward)
 			begin_slice(steward, space);
 		else if (steward->max_slowdown > 0)
 			adapt(steward, space);
+		if (steward->sampling)
+			lower_sample(steward, space);
 		if (space->shared->stuck)
 			help_stuck(steward, space);
 	}
@@ -195,6 +211,13 @@ static bool wait_until(struct steward *steward, const struct timespec *then)
 	return stop;
 }
 
+static uint64_t period(const struct steward *steward)
+{
+	if (steward->interval)
+		return steward->interval;
+	return steward->sampling ? SAMPLE_NS : CONTROL_NS;
+}
+
 static void *run(void *context)
 {
 	struct steward *steward = context;
@@ -202,7 +225,7 @@ static void *run(void *context)
 
 	clock_gettime(CLOCK_MONOTONIC, &next);
 	for (;;) {
-		add_time(&next, steward->interval ? steward->interval : CONTROL_NS);
+		add_time(&next, period(steward));
 		if (wait_until(steward, &next))
 			return NULL;
 		visit_all(steward);
@@ -215,7 +238,8 @@ int steward_start(struct steward *steward)
 	sigset_t all, old;
 	int error;
 
-	if (!steward->interval && steward->max_slowdown <= 0 && !steward->small)
+	if (!steward->interval && steward->max_slowdown <= 0 && !steward->small &&
+	    !steward->sampling)
 		return 0;
 	pthread_mutex_init(&steward->lock, NULL);
 	pthread_condattr_init(&monotonic);

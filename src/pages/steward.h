@@ -13,6 +13,7 @@ struct steward {
 	bool running, stop;
 	uint64_t interval;   /* ns between two slices; 0 none */
 	double max_slowdown; /* 0: the window stays as it is */
+	bool sampling;	     /* the number of watched pages is bounded */
 	bool small;	     /* the window is less than an instruction can need */
 	uint64_t slices;     /* begun */
 };

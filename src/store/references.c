@@ -158,6 +158,10 @@ static void page_event(struct page_reader *reader, const struct chop_page_record
 	case CHOP_PAGE_SLICE:
 		begin_slice(reader, record->time);
 		break;
+	case CHOP_PAGE_SAMPLE:
+		if (v[0] < references->header.sample_limit)
+			references->header.sample_limit = v[0];
+		break;
 	default:
 		break;
 	}
@@ -186,9 +190,56 @@ static int take_header(struct references *references, const struct chop_page_tra
 			       "a page trace knows pages of %u bytes, not blocks of %" PRIu64,
 			       header->page_size, references->block);
 	references->valid_from = 2 * header->window * header->page_size / references->block;
-	if (header->flags & CHOP_PAGE_TRACE_SAMPLED)
-		references->rate = (double)header->sample_limit / 9007199254740992.0;
+	if (header->flags & CHOP_PAGE_TRACE_SAMPLED && references->block != header->page_size)
+		return err_set(CHOP_USAGE, EINVAL,
+			       "a sample of pages of %u bytes tells nothing of larger blocks",
+			       header->page_size);
 	return 0;
+}
+
+static bool in_sample(const struct references *references, uint64_t key)
+{
+	return chop_page_hash(references_page(key)) >> 11 < references->header.sample_limit;
+}
+
+/* The sample is at the last limit there was: what was watched before that goes. */
+static int keep_sample(struct references *references)
+{
+	struct stream all = references->stream;
+	struct u64vec times = references->times;
+	int error = 0;
+
+	references->stream = (struct stream){ 0 };
+	references->times = (struct u64vec){ 0 };
+	for (size_t i = 0; i < all.entries.length && !error; i++) {
+		uint32_t entry = all.entries.items[i];
+		uint64_t key = all.keys.items[entry & STREAM_OBJECT];
+
+		if (!in_sample(references, key))
+			continue;
+		if (entry & STREAM_FORGET)
+			forget(references, key, 1, times.items[i]);
+		else
+			error = touch(references, key, times.items[i]);
+	}
+	stream_release(&all);
+	vec_release(&times);
+	return error;
+}
+
+/* A window over a part of the pages is one over as many more of them all. */
+static int scale_up(struct references *references)
+{
+	const struct chop_page_trace_header *header = &references->header;
+	int error;
+
+	if (!(header->flags & CHOP_PAGE_TRACE_SAMPLED))
+		return 0;
+	error = keep_sample(references);
+	references->rate = (double)header->sample_limit / 9007199254740992.0;
+	references->valid_from =
+		(uint64_t)((double)references->valid_from / references->rate + 0.5);
+	return error;
 }
 
 static int read_pages(struct references *references, const char *path,
@@ -205,6 +256,8 @@ static int read_pages(struct references *references, const char *path,
 	while (!error && (more = page_trace_read(&file, &record)) > 0)
 		error = page_record(&reader, &record);
 	end_slice(&reader);
+	if (!error && more >= 0)
+		error = scale_up(references);
 	references->lost = file.trace.lost;
 	references->processes = reader.processes.length;
 	map_release(&reader.processes);

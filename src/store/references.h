@@ -62,7 +62,13 @@ const char *references_format_name(enum references_format format);
 /* The key of a page of a process. */
 static inline uint64_t references_key(uint32_t process, uint64_t block)
 {
-	return (uint64_t)process << 40 ^ block;
+	return (uint64_t)process << STREAM_PAGE_BITS ^ block;
+}
+
+/* The page number alone: by its hash a page trace was sampled. */
+static inline uint64_t references_page(uint64_t key)
+{
+	return key & ((1ULL << STREAM_PAGE_BITS) - 1);
 }
 
 #endif
