@@ -5,9 +5,6 @@
 
 #include "base/alloc.h"
 
-#define TOKEN_OTHER   2
-#define TOKEN_END     3
-#define TOKEN_SLOTS   4 /* all as predicted */
 #define TOKEN_RUN_MAX 31
 
 /* ---- predictor */
@@ -47,12 +44,6 @@ void mem_predictor_reset(struct mem_predictor *p)
 	memset(p->slot_epoch, 0, p->nslots * sizeof(*p->slot_epoch));
 	memset(p->followers, 0, p->nblocks * sizeof(*p->followers));
 	p->epoch = 1;
-}
-
-static void set_follower(struct mem_follower *follower, uint32_t block)
-{
-	follower->block[1] = follower->block[0];
-	follower->block[0] = block;
 }
 
 /* After a miss of a slot. */
@@ -168,11 +159,13 @@ void mem_encoder_add(struct mem_encoder *e, const struct mem_block *block, uint3
 		e->foreseen++;
 		return;
 	}
-	token = follower->block[0] == number ? 0 : follower->block[1] == number ? 1 : TOKEN_OTHER;
+	token = follower->block[0] == number   ? 0
+		: follower->block[1] == number ? 1
+					       : MEM_TOKEN_OTHER;
 	if (token)
-		set_follower(follower, number);
-	put_token(e, token | (miss ? 0 : TOKEN_SLOTS));
-	if (token == TOKEN_OTHER)
+		mem_follower_push(follower, number);
+	put_token(e, token | (miss ? 0 : MEM_TOKEN_SLOTS));
+	if (token == MEM_TOKEN_OTHER)
 		e->control_at = put_varint(e->control_at, number);
 	if (miss) {
 		put_slots(e, slots, e->predictor.difference + block->slot0, words, count);
@@ -184,7 +177,7 @@ void mem_encoder_add(struct mem_encoder *e, const struct mem_block *block, uint3
 
 void mem_encoder_end(struct mem_encoder *e)
 {
-	put_token(e, TOKEN_END);
+	put_token(e, MEM_TOKEN_END);
 }
 
 /* ---- decoder */
@@ -207,7 +200,7 @@ void mem_decoder_begin(struct mem_decoder *d, const struct mem_tables *tables,
 	d->values_end = values + values_size;
 	d->foreseen = 0;
 	d->previous = 0;
-	d->pending = false;
+	d->pending = d->damaged = false;
 	d->slots[0] = 0;
 }
 
@@ -224,33 +217,25 @@ static bool get_varint(struct mem_decoder *d, uint64_t *value)
 	return false;
 }
 
-/* An execution that is as foreseen: the predictions are the values. */
-static void foresee_slots(struct mem_decoder *d, const struct mem_block *block)
-{
-	struct mem_slot *slots = mem_slots_of(&d->predictor, block);
-
-	for (unsigned int i = 1; i < block->nslots; i++)
-		d->slots[i] = slots[i].last += slots[i].stride;
-}
-
-static bool get_slots(struct mem_decoder *d, const struct mem_block *block)
+bool mem_decoder_differ(struct mem_decoder *d, struct mem_slot *slots, uint64_t *difference,
+			unsigned int nslots)
 {
 	static const uint64_t masks[9] = {
 		0,	    0xff,	  0xffff,	  0xffffff,
 		0xffffffff, 0xffffffffff, 0xffffffffffff, 0xffffffffffffff,
 		~0ULL
 	};
-	struct mem_slot *slots = mem_slots_of(&d->predictor, block);
-	uint64_t *difference = d->predictor.difference + block->slot0;
 	const uint8_t *control = d->control, *values = d->values;
 
-	for (unsigned int i = 1; i < block->nslots; i++) {
+	for (unsigned int i = 1; i < nslots; i++) {
 		unsigned int nibble = i & 1 ? *control & 15 : *control++ >> 4;
 		uint64_t value = slots[i].last + slots[i].stride, miss;
 
 		if (nibble) {
-			if (nibble > 8)
+			if (nibble > 8) {
+				d->damaged = true;
 				return false;
+			}
 			memcpy(&miss, values, 8);
 			value += unzigzag(miss & masks[nibble]);
 			values += nibble;
@@ -258,69 +243,54 @@ static bool get_slots(struct mem_decoder *d, const struct mem_block *block)
 		} else {
 			slots[i].last = value;
 		}
-		d->slots[i] = value;
 	}
-	d->control = control + !(block->nslots & 1);
+	d->control = control + !(nslots & 1);
 	d->values = values;
-	return d->control <= d->control_end && values <= d->values_end;
+	d->damaged = d->control > d->control_end || values > d->values_end;
+	return !d->damaged;
 }
 
-/* Read a token and the run before it. */
-static bool get_token(struct mem_decoder *d)
+bool mem_decoder_token(struct mem_decoder *d)
 {
 	uint64_t more = 0;
 
-	if (d->control >= d->control_end)
+	if (d->damaged || d->control >= d->control_end)
 		return false;
 	d->token = *d->control++;
 	d->foreseen = d->token >> 3;
 	if (d->foreseen == TOKEN_RUN_MAX && !get_varint(d, &more))
 		return false;
 	d->foreseen += more;
+	if ((d->token & 3) == MEM_TOKEN_OTHER && !get_varint(d, &d->number))
+		return false;
 	d->pending = true;
 	return true;
 }
 
-/* The execution a token is about. */
-static uint32_t use_token(struct mem_decoder *d)
+uint32_t mem_decoder_named(struct mem_decoder *d)
 {
-	struct mem_follower *follower = mem_follower_of(&d->predictor, d->previous);
 	unsigned int which = d->token & 3;
-	const struct mem_block *block;
-	uint64_t number;
+	uint64_t number = d->number;
 
-	d->pending = false;
-	if (which == TOKEN_END)
-		return d->control == d->control_end && d->values == d->values_end ? 0 : UINT32_MAX;
-	number = which == TOKEN_OTHER ? 0 : follower->block[which];
-	if (which == TOKEN_OTHER && !get_varint(d, &number))
-		return UINT32_MAX;
-	if (!number || number >= d->tables->nblocks)
-		return UINT32_MAX;
-	if (which)
-		set_follower(follower, (uint32_t)number);
-	d->previous = (uint32_t)number;
-	block = &d->tables->blocks[number];
-	if (d->token & TOKEN_SLOTS)
-		foresee_slots(d, block);
-	else if (!get_slots(d, block))
-		return UINT32_MAX;
-	return (uint32_t)number;
+	if (which == MEM_TOKEN_END)
+		return d->control == d->control_end && d->values == d->values_end ? 0 : MEM_DAMAGED;
+	if (which != MEM_TOKEN_OTHER)
+		number = mem_follower_of(&d->predictor, d->previous)->block[which];
+	return number && number < d->tables->nblocks ? (uint32_t)number : MEM_DAMAGED;
 }
 
 uint32_t mem_decoder_next(struct mem_decoder *d)
 {
-	if (!d->pending && !get_token(d))
-		return UINT32_MAX;
-	if (d->foreseen) {
-		uint32_t number = mem_follower_of(&d->predictor, d->previous)->block[0];
+	uint32_t number = mem_decoder_peek(d);
+	const struct mem_block *block = &d->tables->blocks[number];
+	const struct mem_slot *slots;
 
-		if (!number)
-			return UINT32_MAX;
-		d->foreseen--;
-		d->previous = number;
-		foresee_slots(d, &d->tables->blocks[number]);
+	if (!number || number == MEM_DAMAGED)
 		return number;
-	}
-	return use_token(d);
+	slots = mem_decoder_take(d, number, block);
+	if (!slots)
+		return MEM_DAMAGED;
+	for (unsigned int i = 1; i < block->nslots; i++)
+		d->slots[i] = slots[i].last;
+	return number;
 }

@@ -78,6 +78,12 @@ static inline struct mem_follower *mem_follower_of(struct mem_predictor *p, uint
 	return follower;
 }
 
+static inline void mem_follower_push(struct mem_follower *follower, uint32_t block)
+{
+	follower->block[1] = follower->block[0];
+	follower->block[0] = block;
+}
+
 struct mem_encoder {
 	struct mem_predictor predictor;
 	uint8_t *control, *values; /* MEM_CHUNK_BYTES + MEM_CODEC_SLACK each */
@@ -137,9 +143,16 @@ struct mem_decoder {
 	uint64_t foreseen; /* executions to come */
 	uint32_t previous;
 	bool pending; /* a token was read but not yet used */
+	bool damaged; /* the data make no sense; for good */
 	uint8_t token;
+	uint64_t number;		  /* block the token names itself */
 	uint64_t slots[MEM_SLOT_MAX + 1]; /* of the execution decoded last; slot 0 is 0 */
 };
+
+#define MEM_TOKEN_OTHER 2
+#define MEM_TOKEN_END	3
+#define MEM_TOKEN_SLOTS 4 /* all as predicted */
+#define MEM_DAMAGED	UINT32_MAX
 
 void mem_decoder_release(struct mem_decoder *decoder);
 /*
@@ -151,28 +164,55 @@ void mem_decoder_begin(struct mem_decoder *decoder, const struct mem_tables *tab
 		       size_t values_size);
 /*
  * The next execution: its block's number, its slots in decoder->slots; 0 at the end of
- * the chunk, UINT32_MAX when the data are damaged.
+ * the chunk, MEM_DAMAGED when the data are damaged.
  */
 uint32_t mem_decoder_next(struct mem_decoder *decoder);
 
-/*
- * The next execution's block if it is foreseen in full, without taking it; else 0. Taking
- * it is mem_decoder_take, which returns the values where the predictor keeps them.
- */
-static inline uint32_t mem_decoder_foreseen(struct mem_decoder *decoder)
+/* What mem_decoder_next consists of, for those who take the values where the predictor has them. */
+
+/* Read a token and the run before it; false: damaged. */
+bool mem_decoder_token(struct mem_decoder *decoder);
+/* The block the token is about, 0 at the chunk's end, or MEM_DAMAGED. */
+uint32_t mem_decoder_named(struct mem_decoder *decoder);
+/* The slots of the token's execution, which are not all as predicted; false: damaged. */
+bool mem_decoder_differ(struct mem_decoder *decoder, struct mem_slot *slots, uint64_t *difference,
+			unsigned int nslots);
+
+/* The next execution's block, without taking it; 0 at the chunk's end, or MEM_DAMAGED. */
+static inline uint32_t mem_decoder_peek(struct mem_decoder *d)
 {
-	if (!decoder->pending || !decoder->foreseen)
-		return 0;
-	return mem_follower_of(&decoder->predictor, decoder->previous)->block[0];
+	const struct mem_follower *follower;
+
+	if (!d->pending && !mem_decoder_token(d))
+		return MEM_DAMAGED;
+	if (!d->foreseen)
+		return mem_decoder_named(d);
+	follower = &d->predictor.followers[d->previous];
+	return follower->epoch == d->predictor.epoch && follower->block[0] ? follower->block[0]
+									   : MEM_DAMAGED;
 }
 
-static inline const struct mem_slot *mem_decoder_take(struct mem_decoder *decoder, uint32_t number,
+/* Take what mem_decoder_peek gave. Its slots' values are in `last`; NULL: damaged. */
+static inline const struct mem_slot *mem_decoder_take(struct mem_decoder *d, uint32_t number,
 						      const struct mem_block *block)
 {
-	struct mem_slot *slots = mem_slots_of(&decoder->predictor, block);
+	struct mem_slot *slots = mem_slots_of(&d->predictor, block);
+	bool differ = false;
 
-	decoder->foreseen--;
-	decoder->previous = number;
+	if (d->foreseen) {
+		d->foreseen--;
+	} else {
+		if (d->token & 3)
+			mem_follower_push(mem_follower_of(&d->predictor, d->previous), number);
+		differ = !(d->token & MEM_TOKEN_SLOTS);
+		d->pending = false;
+	}
+	d->previous = number;
+	if (differ)
+		return mem_decoder_differ(d, slots, d->predictor.difference + block->slot0,
+					  block->nslots)
+			       ? slots
+			       : NULL;
 	for (unsigned int i = 1; i < block->nslots; i++)
 		slots[i].last += slots[i].stride;
 	return slots;

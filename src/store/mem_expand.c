@@ -306,7 +306,7 @@ static bool op_valid(const struct mem_block *block, const struct mem_op *op)
 
 	return op->insn < block->ninsns && op->kind <= CHOP_MEM_FLUSH &&
 	       op->kind != CHOP_MEM_FETCH && op->size <= 65536 && op->base < block->nslots &&
-	       op->index < block->nslots && op->a < block->nslots && op->shift < 64 &&
+	       op->index < block->nslots && op->a < block->nslots && op->shift < 4 &&
 	       op->elements <= 64 && op->lanes <= 64 &&
 	       (plain || !(block->flags & MEM_ALL_PLAIN)) && form_valid(block, op);
 }

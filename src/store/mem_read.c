@@ -21,7 +21,8 @@
 /* A record of a block of plain operations, but for the registers. */
 struct item {
 	uint64_t displacement, ip, rest; /* rest: size, thread, kind as in the record */
-	uint8_t base, index, shift;
+	uint8_t base, index;		 /* slots */
+	uint32_t scale;			 /* of the index; a product is quicker than a shift */
 };
 
 /* What is known of a block for the current selection and segment bases. */
@@ -197,7 +198,7 @@ static void plan_op(struct chop_mem_reader *reader, const struct mem_op *op, uin
 			     .rest = rest_of(reader, op->size, op->kind),
 			     .base = op->base,
 			     .index = op->index,
-			     .shift = op->shift };
+			     .scale = 1U << op->shift };
 
 	if (op->flags & MEM_FS)
 		item.displacement += reader->context.fs_base;
@@ -275,7 +276,7 @@ static int next_execution(struct chop_mem_reader *reader)
 			continue;
 		}
 		number = mem_decoder_next(&reader->decoder);
-		if (number && number != UINT32_MAX && reader->blocks_left)
+		if (number && number != MEM_DAMAGED && reader->blocks_left)
 			break;
 		reader->in_chunk = false;
 		if (!number && !reader->blocks_left)
@@ -299,11 +300,22 @@ static struct chop_mem_record *expand(const struct item *item, const struct item
 {
 	for (; item < end; item++, out++) {
 		out->ip = item->ip;
-		out->address = item->displacement + slots[item->base] +
-			       (slots[item->index] << item->shift);
+		out->address =
+			item->displacement + slots[item->base] + slots[item->index] * item->scale;
 		memcpy(&out->size, &item->rest, 8);
 	}
 	return out;
+}
+
+/* Whether any access of an operation is of the kinds wanted; strings may have two kinds. */
+static bool is_wanted(const struct chop_mem_reader *reader, const struct mem_op *op)
+{
+	unsigned int kinds = SELECT(op->kind);
+
+	if (op->form == MEM_STRING)
+		kinds = (op->flags & MEM_TARGET ? SELECT(op->kind) : 0) |
+			(op->flags & MEM_SOURCE ? SELECT(CHOP_MEM_READ) : 0);
+	return reader->kinds & kinds;
 }
 
 /* One record of the execution in work, operation by operation. */
@@ -332,7 +344,7 @@ static bool slow_record(struct chop_mem_reader *reader, struct chop_mem_record *
 		     reader->op++, reader->position = 0) {
 			const struct mem_op *op = &ops[reader->op];
 
-			if (op->form != MEM_STRING && !(reader->kinds & SELECT(op->kind)))
+			if (!is_wanted(reader, op))
 				continue;
 			while (mem_op_next(&reader->context, op, reader->decoder.slots,
 					   &reader->position, record)) {
@@ -381,31 +393,34 @@ static struct chop_mem_record *planned_records(struct chop_mem_reader *reader,
 }
 
 /*
- * The common case at full speed: blocks of plain operations foreseen in full, whose values
- * are taken from where the predictor keeps them. Stops at anything else.
+ * The common case at full speed: executions of blocks of plain operations for all of whose
+ * records there is room. Stops at anything else.
  */
-static struct chop_mem_record *foreseen_records(struct chop_mem_reader *reader,
-						struct chop_mem_record *out,
-						const struct chop_mem_record *end)
+static struct chop_mem_record *plain_records(struct chop_mem_reader *reader,
+					     struct chop_mem_record *out,
+					     const struct chop_mem_record *end)
 {
 	struct mem_decoder *decoder = &reader->decoder;
 	const struct mem_block *blocks = reader->file.tables.blocks;
-	uint32_t number;
 
-	while (reader->blocks_left && (number = mem_decoder_foreseen(decoder))) {
+	while (reader->blocks_left) {
+		uint32_t number = mem_decoder_peek(decoder);
 		const struct plan *plan = &reader->plans[number];
-		const struct item *item = reader->items.items + plan->first;
 		const struct mem_slot *slots;
+		const struct item *item;
 
-		if (plan->generation != reader->generation || !plan->plain ||
-		    plan->count > (size_t)(end - out))
+		if (!number || number == MEM_DAMAGED || plan->generation != reader->generation ||
+		    !plan->plain || plan->count > (size_t)(end - out))
 			break;
 		slots = mem_decoder_take(decoder, number, &blocks[number]);
+		if (!slots)
+			break;
 		reader->blocks_left--;
+		item = reader->items.items + plan->first;
 		for (uint32_t i = 0; i < plan->count; i++, item++, out++) {
 			out->ip = item->ip;
 			out->address = item->displacement + slots[item->base].last +
-				       (slots[item->index].last << item->shift);
+				       slots[item->index].last * item->scale;
 			memcpy(&out->size, &item->rest, 8);
 		}
 	}
@@ -424,7 +439,7 @@ long chop_mem_read(struct chop_mem_reader *reader, struct chop_mem_record *recor
 			int more;
 
 			if (reader->in_chunk)
-				out = foreseen_records(reader, out, end);
+				out = plain_records(reader, out, end);
 			if (out == end)
 				break;
 			more = next_execution(reader);
