@@ -58,6 +58,8 @@ struct chop_mem_reader {
 };
 
 _Static_assert(sizeof(struct chop_mem_record) == 24, "three words");
+_Static_assert(offsetof(struct chop_mem_record, thread) == 20, "size, thread: rest_of()");
+_Static_assert(offsetof(struct chop_mem_record, kind) == 22, "kind: rest_of()");
 
 /* ---- opening */
 
@@ -175,15 +177,10 @@ void chop_mem_select(struct chop_mem_reader *reader, unsigned int kinds)
 
 /* ---- plans */
 
+/* Size, thread and kind as they lie in a record. */
 static uint64_t rest_of(const struct chop_mem_reader *reader, uint32_t size, unsigned int kind)
 {
-	struct chop_mem_record record = { .size = size,
-					  .kind = (uint8_t)kind,
-					  .thread = (uint16_t)reader->chunk.head.thread };
-	uint64_t words[3];
-
-	memcpy(words, &record, sizeof(words));
-	return words[2];
+	return size | (uint64_t)(uint16_t)reader->chunk.head.thread << 32 | (uint64_t)kind << 48;
 }
 
 static bool is_plain(const struct mem_op *op)
@@ -310,12 +307,11 @@ static struct chop_mem_record *expand(const struct item *item, const struct item
 /* Whether any access of an operation is of the kinds wanted; strings may have two kinds. */
 static bool is_wanted(const struct chop_mem_reader *reader, const struct mem_op *op)
 {
-	unsigned int kinds = SELECT(op->kind);
+	bool reads = op->form == MEM_STRING && op->flags & MEM_SOURCE;
+	bool its_kind = op->form != MEM_STRING || op->flags & MEM_TARGET;
 
-	if (op->form == MEM_STRING)
-		kinds = (op->flags & MEM_TARGET ? SELECT(op->kind) : 0) |
-			(op->flags & MEM_SOURCE ? SELECT(CHOP_MEM_READ) : 0);
-	return reader->kinds & kinds;
+	return reader->kinds &
+	       ((its_kind ? SELECT(op->kind) : 0) | (unsigned int)reads << CHOP_MEM_READ);
 }
 
 /* One record of the execution in work, operation by operation. */
