@@ -21,8 +21,31 @@
 #define ATTEMPTS_MAX 40			/* each succeeds with a probability of 99 % */
 #define GUARD_GAP    (1UL << 20)	/* the stack may grow while we work */
 
+enum layout_kind {
+	LAYOUT_ALL,
+	LAYOUT_EXECUTABLE,
+	LAYOUT_CONSTANT, /* executable, and nobody can write it; also not under another address */
+	LAYOUT_CHANGING, /* executable and writable, by this process alone */
+};
+
+static bool is_kind(const char flags[8], enum layout_kind kind)
+{
+	bool private = flags[3] == 'p', writable = flags[1] == 'w', executable = flags[2] == 'x';
+
+	switch (kind) {
+	case LAYOUT_CONSTANT:
+		return executable && !writable && private;
+	case LAYOUT_CHANGING:
+		return executable && writable && private;
+	case LAYOUT_EXECUTABLE:
+		return executable;
+	default:
+		return true;
+	}
+}
+
 static int read_maps(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
-		     void *context, bool executable, bool constant)
+		     void *context, enum layout_kind kind)
 {
 	cleanup_buf struct buf text = { 0 };
 	int error = io_read_file("/proc/self/maps", &text);
@@ -38,7 +61,7 @@ static int read_maps(void (*each)(void *context, uint64_t start, uint64_t end, c
 		if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %*s %*s %*s %n", &start, &end, flags,
 			   &name) < 3)
 			continue;
-		if ((!executable || flags[2] == 'x') && (!constant || flags[1] != 'w'))
+		if (is_kind(flags, kind))
 			each(context, start, end, name ? line + name : "");
 	}
 	return 0;
@@ -47,7 +70,7 @@ static int read_maps(void (*each)(void *context, uint64_t start, uint64_t end, c
 int layout_read(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
 		void *context)
 {
-	return read_maps(each, context, false, false);
+	return read_maps(each, context, LAYOUT_ALL);
 }
 
 struct search {
@@ -73,14 +96,14 @@ bool layout_holds(uint64_t address)
 int layout_read_code(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
 		     void *context)
 {
-	return read_maps(each, context, true, true);
+	return read_maps(each, context, LAYOUT_CONSTANT);
 }
 
 int layout_read_executable(void (*each)(void *context, uint64_t start, uint64_t end,
 					const char *name),
 			   void *context)
 {
-	return read_maps(each, context, true, false);
+	return read_maps(each, context, LAYOUT_EXECUTABLE);
 }
 
 bool layout_file_byte(uint64_t address, uint8_t *byte)
@@ -105,6 +128,13 @@ bool layout_file_byte(uint64_t address, uint8_t *byte)
 		return fd >= 0 && !io_pread(fd, byte, 1, address - start + offset);
 	}
 	return false;
+}
+
+int layout_read_changing(void (*each)(void *context, uint64_t start, uint64_t end,
+				      const char *name),
+			 void *context)
+{
+	return read_maps(each, context, LAYOUT_CHANGING);
 }
 
 struct collision {

@@ -125,6 +125,7 @@ void live_leave(struct live *live, const struct chop_regs *regs, enum live_state
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	live_signals_block();
+	live_unguard(live, 0, UINT64_MAX / 2, true);
 	engine_hand_over(live->engine);
 	live_end(live, state, "%s", text);
 	show_as_program(live, true);
@@ -170,17 +171,27 @@ static bool can_be_written(struct live *live, uint64_t pc)
 	return pc < live->checked || pc >= live->checked_end;
 }
 
+/* Bytes from pc on that nobody can write. */
+static uint64_t constant_at(struct live *live, uint64_t pc)
+{
+	if (can_be_written(live, pc) && (!live_guard(live, pc) || can_be_written(live, pc)))
+		return 0;
+	return live->checked_end - pc;
+}
+
 static size_t read_code(void *context, uint64_t pc, uint8_t *code, size_t size)
 {
 	struct live *live = context;
+	uint64_t constant = constant_at(live, pc);
 
-	if (can_be_written(live, pc))
-		return 0;
-	if (size > live->checked_end - pc)
-		size = live->checked_end - pc;
+	/* an instruction may lie in two mappings */
+	if (constant && constant < size)
+		constant += constant_at(live, live->checked_end);
+	if (size > constant)
+		size = constant;
 	memcpy(code, (const void *)(uintptr_t)pc, size);
 	/* somebody's uprobe in a file that we run, too */
-	if (code[0] == BREAKPOINT)
+	if (size && code[0] == BREAKPOINT)
 		layout_file_byte(pc, code);
 	return size;
 }

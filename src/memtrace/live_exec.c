@@ -176,6 +176,7 @@ static void begin(struct live *live, struct chop_regs *regs)
 	syscall(SYS_set_robust_list, NULL, 3 * sizeof(void *));
 	syscall(SYS_set_tid_address, NULL);
 	engine_forget_all(live->engine);
+	live->guarded.length = 0;
 	live->checked = live->checked_end = 0;
 	live_show_program(live);
 	engine_set_xstate(live->engine, live_start_xstate(), CHOP_PAGE_SIZE);

@@ -42,6 +42,7 @@ struct live {
 	char *exe;		       /* absolute path of the program */
 	uint64_t brk_start, brk;       /* the program's, not this process' */
 	uint64_t checked, checked_end; /* of a mapping whose code cannot be written */
+	struct u64vec guarded;	       /* pages that only we keep from being written */
 	/* signals, as the program sees them */
 	struct live_action actions[LIVE_SIGNALS];
 	uint64_t mask; /* blocked, bit n-1 for signal n */
@@ -80,6 +81,14 @@ void live_leave(struct live *live, const struct chop_regs *regs, enum live_state
 /* In a child of the program: go on from regs, nobody traces it. */
 void live_child(struct live *live, const struct chop_regs *regs, bool own_memory)
 	__attribute__((noreturn));
+
+/* live_guard.c */
+/* Write-protect the code at pc; false when it is not of the kind that can be. */
+bool live_guard(struct live *live, uint64_t pc);
+/* Let the program write there again; open: undo the protection, which is still ours. */
+void live_unguard(struct live *live, uint64_t start, uint64_t end, bool open);
+/* At a fault: true when a guard was all there was to it. */
+bool live_guard_hit(struct live *live, const struct chop_regs *regs, uint64_t address);
 
 /* live_calls.c: the engine's hook. */
 enum engine_result live_system_call(void *context, struct chop_regs *regs);

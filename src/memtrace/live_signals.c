@@ -353,6 +353,9 @@ enum engine_result live_parked(void *context, struct chop_regs *regs)
 	int signal = live->pending;
 	uint64_t handler = live->actions[signal].handler;
 
+	if (signal == SIGSEGV && live->synchronous && live->info.si_code == SEGV_ACCERR &&
+	    live_guard_hit(live, regs, (uintptr_t)live->info.si_addr))
+		signal = 0;
 	if (signal && live->synchronous &&
 	    (handler <= (uintptr_t)SIG_IGN || live->mask & BIT(signal))) {
 		/* the instruction itself shall end the program, at its own place */

@@ -92,13 +92,17 @@ int layout_read(void (*each)(void *context, uint64_t start, uint64_t end, const 
 		void *context);
 /* Whether anything is mapped there. */
 bool layout_holds(uint64_t address);
-/* The same of what can be executed and not written. */
+/* The same of what can be executed and not written, by nobody. */
 int layout_read_code(void (*each)(void *context, uint64_t start, uint64_t end, const char *name),
 		     void *context);
 /* The same of all that can be executed. */
 int layout_read_executable(void (*each)(void *context, uint64_t start, uint64_t end,
 					const char *name),
 			   void *context);
+/* The same of what can be executed and written, by this process alone. */
+int layout_read_changing(void (*each)(void *context, uint64_t start, uint64_t end,
+				      const char *name),
+			 void *context);
 /* The byte that the file mapped at `address` has there; false: no file is mapped. */
 bool layout_file_byte(uint64_t address, uint8_t *byte);
 

@@ -265,6 +265,49 @@ static int generate(void) {
 	return 0;
 }
 
+static int call(uint8_t *code) {
+	return ((int (*)(void))code)();
+}
+
+/* The same in memory that can be written all the time: by us, by the kernel, by a child. */
+static int rewrite(void) {
+	uint8_t code[] = { 0xb8, 1, 0, 0, 0, 0xc3 };
+	uint8_t *memory = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int sum = 0, pipes[2], status;
+
+	for (int i = 0; i < 50; i++) {
+		uint8_t *at = memory + i * 317 % 8189;
+
+		code[1] = (uint8_t)i;
+		memcpy(at, code, sizeof(code));
+		sum += call(at);
+	}
+	memcpy(memory, code, sizeof(code));
+	sum += call(memory);
+	code[1] = 99;
+	if (pipe(pipes) || write(pipes[1], code, 6) != 6 || read(pipes[0], memory, 6) != 6)
+		return 1;
+	sum += call(memory);
+	if (!fork()) {
+		memory[1] = 7;
+		_exit(call(memory));
+	}
+	wait(&status);
+	printf("rewritten %d, %d\n", sum, WEXITSTATUS(status));
+	return 0;
+}
+
+/* Code that writes to itself. */
+static int own(void) {
+	/* mov byte [rip + 1], 42; mov eax, 1; ret */
+	static const uint8_t code[] = { 0xc6, 0x05, 1, 0, 0, 0, 42, 0xb8, 1, 0, 0, 0, 0xc3 };
+	uint8_t *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	memcpy(memory, code, sizeof(code));
+	printf("own %d\n", call(memory));
+	return 0;
+}
+
 static int memory(void) {
 	char *heap = sbrk(0), path[256];
 	int grown = sbrk(5000) == heap && (char *)sbrk(0) == heap + 5000;
@@ -329,7 +372,7 @@ int main(int argc, char **argv) {
 		{ "timer", timer },	  { "queue", queue },	  { "fault", fault },
 		{ "interrupt", interrupt }, { "suspend", suspend }, { "children", children },
 		{ "execute", execute },	  { "threads", threads },   { "generate", generate },
-		{ "memory", memory },	  { "deep", deep },	  { "die", die }, { "stop", stop },
+		{ "memory", memory }, { "rewrite", rewrite }, { "own", own },	  { "deep", deep },	  { "die", die }, { "stop", stop },
 		{ "endless", endless },
 	};
 
