@@ -16,6 +16,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 /* Set before loading. */
 const volatile bool summary = false;  /* times only, one record a call */
 const volatile bool cpu_time = false; /* of each call, in the record of its exit */
+const volatile bool stacks = false;   /* the stack at each exit */
 
 /* Set by the tool: which calls are wanted, and which of them have a plan. */
 __u64 wanted[CHOP_CALLS / 64] = {};
@@ -167,6 +168,42 @@ static __always_inline void tell_plain_exit(struct chop_task *task, struct pt_re
 	put(&record, sizeof(record));
 }
 
+__noinline int take_stack_part(struct work *work, u64 address, u32 size)
+{
+	struct chop_piece *piece;
+
+	if (!work || work->used + sizeof(*piece) + 4096 > CHOP_PIECES_SIZE)
+		return -1;
+	piece = piece_begin(work, address, CHOP_PIECE_STACK);
+	if (!piece || size > 4096 ||
+	    bpf_probe_read_user(piece + 1, below(size, 8192), (void *)address))
+		return -1;
+	piece_finish(work, piece, size);
+	return 0;
+}
+
+/* Page by page: to the end of the stack, or of what is there of it. */
+static __always_inline void take_stack(struct work *work, struct pt_regs *regs)
+{
+	struct chop_piece *piece;
+	u64 address = regs->sp;
+
+	work->fetch = 0;
+	if (work->used + sizeof(*piece) + CHOP_REGISTERS_SIZE > CHOP_PIECES_SIZE)
+		return;
+	piece = piece_begin(work, address, CHOP_PIECE_REGISTERS);
+	if (!piece || bpf_probe_read_kernel(piece + 1, CHOP_REGISTERS_SIZE, regs))
+		return;
+	piece_finish(work, piece, CHOP_REGISTERS_SIZE);
+	for (u32 i = 0; i < CHOP_STACK_PAGES; i++) {
+		u32 size = 4096 - (address & 4095);
+
+		if (take_stack_part(work, address, size))
+			break;
+		address += size;
+	}
+}
+
 static __always_inline void tell_exit(struct chop_task *task, struct pt_regs *regs, u32 kind,
 				      u32 number, u64 result)
 {
@@ -188,6 +225,8 @@ static __always_inline void tell_exit(struct chop_task *task, struct pt_regs *re
 	else
 		again = task->again;
 	take_all(work, plan, again, plan->exit_count);
+	if (stacks)
+		take_stack(work, regs);
 	send(work);
 }
 
@@ -259,7 +298,7 @@ static __always_inline int leave(struct pt_regs *regs, u64 result)
 	task->flags &= ~TASK_IN_CALL;
 	if (summary)
 		tell_summary(task, number, result);
-	else if (in_set(planned, number))
+	else if (stacks || in_set(planned, number))
 		tell_exit(task, regs, kind, number, result);
 	else
 		tell_plain_exit(task, regs, kind, number, result);

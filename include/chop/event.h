@@ -97,7 +97,12 @@ struct chop_task {
 #define CHOP_TASK_NEW	    4 /* has not come back from the call that made it */
 
 /* A piece of memory as it was at the event; `size` bytes follow, padded to 8. */
-enum chop_piece_kind { CHOP_PIECE_MEMORY, CHOP_PIECE_PATH, CHOP_PIECE_STACK };
+enum chop_piece_kind {
+	CHOP_PIECE_MEMORY,
+	CHOP_PIECE_PATH,
+	CHOP_PIECE_STACK,     /* memory from the stack pointer on */
+	CHOP_PIECE_REGISTERS, /* CHOP_REGISTERS_SIZE bytes: struct pt_regs */
+};
 struct chop_piece {
 	chop_u64 address; /* or the descriptor */
 	chop_u32 size;
@@ -155,6 +160,9 @@ struct chop_plan {
 	chop_u8 pad[6];
 	struct chop_fetch enter[CHOP_FETCHES], exit[CHOP_FETCHES];
 };
+
+#define CHOP_REGISTERS_SIZE 168
+#define CHOP_STACK_PAGES    8 /* of 4096 bytes: at most so much of a stack */
 
 #define CHOP_CALLS	 512	    /* system call numbers below this; */
 #define CHOP_OTHER_CALLS 511	    /* stands for all above, where a call is looked up */

@@ -25,6 +25,15 @@ void arch_set_reg(struct chop_regs *regs, unsigned int n, uint64_t value);
 /* Registers of a program before anything is known of it: selectors and flags are usual. */
 void arch_usual_regs(struct chop_regs *regs);
 
+/*
+ * The general registers by their numbers in DWARF, from 0 on, the pc where frames have their
+ * return address; values has room for ARCH_DWARF_REGS. How many.
+ */
+#define ARCH_DWARF_REGS 17
+unsigned int arch_dwarf_regs(const struct chop_regs *regs, uint64_t *values);
+/* From the kernel's struct pt_regs, as BPF programs see it: what is not there is 0. */
+void arch_regs_of_kernel(struct chop_regs *regs, const void *pt_regs, size_t size);
+
 /* The call registers are in at a system-call stop. */
 struct arch_call {
 	long number;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
+
 static const char *const class_names[] = { "file",    "desc",	"process", "network", "signal",
 					   "ipc",     "memory", "creds",   "clock",   "pure",
 					   "stat",    "lstat",	"fstat",   "%stat",   "statfs",
@@ -27,6 +29,20 @@ const struct call *call_find(long number)
 	if (number < 0 || (size_t)number >= call_table_count || !call_table[number].name)
 		return NULL;
 	return &call_table[number];
+}
+
+const char *call_kernel_name(const char *name)
+{
+	static const char *const others[][2] = {
+		{ "stat", "newstat" },	 { "fstat", "newfstat" }, { "lstat", "newlstat" },
+		{ "uname", "newuname" }, { "umount2", "umount" }, { "sendfile", "sendfile64" },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		if (!strcmp(name, others[i][0]))
+			return others[i][1];
+	}
+	return name;
 }
 
 long call_number(const char *name)

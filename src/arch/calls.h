@@ -181,6 +181,11 @@ uint32_t call_class_find(const char *name);
 /* Name of class bit n, or NULL past the last. */
 const char *call_class_name(unsigned int n);
 
+/*
+ * The name the kernel has for it, in its tracepoints and functions: "newfstat" for "fstat". Most
+ * are the same.
+ */
+const char *call_kernel_name(const char *name);
 /* The call of a number, or NULL. */
 const struct call *call_find(long number);
 /* The number of a call, or -1. */

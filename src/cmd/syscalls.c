@@ -61,7 +61,8 @@ static const struct opt table[] = {
 		   .max = 1024),
 	OPT_FLAG('n', "numbers", struct options, numbers, "numbers of calls"),
 	OPT_FLAG('k', "stack-traces", struct options, stacks,
-		 "the stack each call was made from (by ptrace)"),
+		 "the stack each call was made from (by ptrace, or with\n"
+		 "--source bpf from a copy of its last 32 KB)"),
 	OPT_FLAG(0, "whole-calls", struct options, whole,
 		 "a call that others interrupt once, when it returns"),
 	OPT_HEADING("Table"),
@@ -327,6 +328,9 @@ static int choose_source(struct session *s)
 		return event_log_open(&s->source, &s->request, s->o.from);
 	if (*name && strcmp(name, "bpf") && strcmp(name, "ptrace"))
 		return cmd_usage("no source '%s'; there are bpf and ptrace", name);
+	/* Of stopped threads stacks are read whole, and of programs that end at once. */
+	if (!*name && s->request.stacks)
+		name = "ptrace";
 	if (strcmp(name, "ptrace"))
 		error = event_bpf_open(&s->source, &s->request);
 	/* Only what is missing here may be had another way; a wrong command may not. */

@@ -39,6 +39,40 @@ static size_t part(const struct pieces *pieces, uint64_t address, void *data, si
 	return best;
 }
 
+size_t pieces_stack(void *context, uint64_t address, void *data, size_t size)
+{
+	const struct pieces *pieces = context;
+	const struct chop_piece *piece;
+	size_t at = 0, done = 0;
+
+	/* They follow each other by address. */
+	while (done < size && (piece = next(pieces, &at))) {
+		uint64_t offset = address + done - piece->address;
+		size_t got = size - done;
+
+		if (piece->kind != CHOP_PIECE_STACK || address + done < piece->address ||
+		    offset >= piece->size)
+			continue;
+		if (got > piece->size - offset)
+			got = (size_t)(piece->size - offset);
+		memcpy((uint8_t *)data + done, (const uint8_t *)(piece + 1) + offset, got);
+		done += got;
+	}
+	return done;
+}
+
+const void *pieces_registers(const struct pieces *pieces)
+{
+	const struct chop_piece *piece;
+	size_t at = 0;
+
+	while ((piece = next(pieces, &at))) {
+		if (piece->kind == CHOP_PIECE_REGISTERS && piece->size == CHOP_REGISTERS_SIZE)
+			return piece + 1;
+	}
+	return NULL;
+}
+
 size_t pieces_read(void *context, uint64_t address, void *data, size_t size)
 {
 	const struct pieces *pieces = context;

@@ -16,4 +16,8 @@ struct pieces {
 size_t pieces_read(void *context, uint64_t address, void *data, size_t size);
 bool pieces_path(void *context, int fd, struct buf *path);
 
+/* Of the stack alone, for an unwinder; and CHOP_REGISTERS_SIZE bytes of registers, or NULL. */
+size_t pieces_stack(void *context, uint64_t address, void *data, size_t size);
+const void *pieces_registers(const struct pieces *pieces);
+
 #endif

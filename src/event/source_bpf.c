@@ -54,7 +54,9 @@ struct bpf_source {
 	event_handler handler;
 	void *context;
 	int handled, error;
-	bool cpu_time; /* comes with exits */
+	bool cpu_time;	  /* comes with exits */
+	bool with_stacks; /* too */
+	struct stacks stacks;
 };
 
 /* -- loading --------------------------------------------------------------------------------- */
@@ -101,7 +103,9 @@ static void configure(struct bpf_source *s, const struct event_request *request)
 	skel->rodata->tell_tasks = request->tasks;
 	skel->rodata->summary = request->summary;
 	skel->rodata->cpu_time = request->cpu_time;
-	skel->rodata->wake_at = buffer / 4;
+	skel->rodata->stacks = request->stacks;
+	/* Who is to find the mappings of a process has to come soon. */
+	skel->rodata->wake_at = request->stacks ? 0 : buffer / 4;
 	skel->rodata->wait_full = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? WAIT_FULL_NS : 0;
 	skel->rodata->text_limit = (uint32_t)request->decode.string_limit + 2;
 	skel->rodata->texts_limit =
@@ -154,25 +158,10 @@ static bool tracefs_there(void)
 	return !access("/sys/kernel/tracing/events/syscalls", F_OK);
 }
 
-/* A few names differ from the call's. */
-static const char *tracepoint_name(const char *call)
-{
-	static const char *const names[][2] = {
-		{ "stat", "newstat" },	 { "fstat", "newfstat" }, { "lstat", "newlstat" },
-		{ "uname", "newuname" }, { "umount2", "umount" }, { "sendfile", "sendfile64" },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		if (!strcmp(call, names[i][0]))
-			return names[i][1];
-	}
-	return call;
-}
-
 static int attach_one(struct bpf_source *s, struct bpf_program *program, const char *what,
 		      const char *call)
 {
-	cleanup_free char *name = xasprintf("sys_%s_%s", what, tracepoint_name(call));
+	cleanup_free char *name = xasprintf("sys_%s_%s", what, call_kernel_name(call));
 	struct bpf_link *link = bpf_program__attach_tracepoint(program, "syscalls", name);
 
 	if (!link)
@@ -310,12 +299,49 @@ static void from_signal(struct trace_event *event, const struct chop_live_signal
 	event->handler = signal->handler;
 }
 
+struct copied_stack {
+	struct bpf_source *source;
+	const struct trace_event *event;
+	const struct pieces *pieces;
+};
+
+static size_t stack_of(void *context, struct place *frames)
+{
+	const struct copied_stack *copied = context;
+	const void *registers = pieces_registers(copied->pieces);
+	struct stack_copy copy = { .read = pieces_stack, .context = (void *)copied->pieces };
+
+	if (!registers)
+		return 0;
+	arch_regs_of_kernel(&copy.regs, registers, CHOP_REGISTERS_SIZE);
+	return stacks_walk_copy(&copied->source->stacks, copied->event->pid, copied->event->tid,
+				&copy, frames);
+}
+
+/* Records may be old, and what they tell of gone: what is mapped is looked up ahead of need. */
+static void note_mappings(struct bpf_source *s, const struct trace_event *event)
+{
+	stacks_look_again(&s->stacks);
+	if (event->kind == CHOP_LIVE_FORK && event->other_pid != event->pid)
+		stacks_look(&s->stacks, event->other_pid);
+	if (event->kind == CHOP_LIVE_EXEC) {
+		stacks_gone(&s->stacks, event->pid);
+		stacks_look(&s->stacks, event->pid);
+	}
+	if ((event->kind == CHOP_LIVE_EXIT || event->kind == CHOP_LIVE_CALL) &&
+	    stacks_remaps(event->number))
+		stacks_changed(&s->stacks, event->pid);
+	if (event->kind == CHOP_LIVE_TASK_EXIT && event->tid == event->pid)
+		stacks_gone(&s->stacks, event->pid);
+}
+
 static int on_record(void *context, void *data, size_t size)
 {
 	const struct chop_live_summary *summary = data;
 	struct bpf_source *s = context;
 	struct trace_event event;
 	struct pieces pieces = { 0 };
+	struct copied_stack copied = { s, &event, &pieces };
 
 	from_head(&event, data);
 	switch (event.kind) {
@@ -346,6 +372,11 @@ static int on_record(void *context, void *data, size_t size)
 		pieces.size = size - sizeof(struct chop_live_call);
 	}
 	event.memory = (struct decode_memory){ pieces_read, pieces_path, &pieces };
+	if (s->with_stacks) {
+		note_mappings(s, &event);
+		event.stack = stack_of;
+		event.stack_context = &copied;
+	}
 	s->handled++;
 	s->error = s->handler(s->context, &event);
 	return s->error ? -EINTR : 0;
@@ -421,6 +452,12 @@ static void bpf_close(struct event_source *source)
 {
 	struct bpf_source *s = (struct bpf_source *)source;
 
+	if (s->stacks.unknown)
+		log_warn(
+			"%llu stacks have frames without a name: their processes ended, or changed "
+			"what they had mapped, before it was looked at; --source ptrace stops them "
+			"for it",
+			(unsigned long long)s->stacks.unknown);
 	if (s->launch.go >= 0)
 		launch_cancel(&s->launch);
 	launch_finish(&s->launch);
@@ -428,6 +465,7 @@ static void bpf_close(struct event_source *source)
 	if (s->ring)
 		ring_buffer__free(s->ring);
 	syscalls_bpf__destroy(s->skel);
+	stacks_release(&s->stacks);
 	free(s);
 }
 
@@ -477,13 +515,11 @@ int event_bpf_open(struct event_source **source, const struct event_request *req
 	struct bpf_source *s;
 	int error;
 
-	if (request->stacks)
-		return err_set(CHOP_MISSING, ENOTSUP,
-			       "stacks are read from stopped threads, which takes ptrace");
 	s = xcalloc(1, sizeof(*s));
 	s->base.ops = &ops;
 	s->base.name = "BPF";
 	s->cpu_time = request->cpu_time;
+	s->with_stacks = s->stacks.copies = request->stacks;
 	s->launch = (struct launch)LAUNCH_INIT;
 	error = set_up(s, request, single);
 	if (error == -EAGAIN && single) {

@@ -70,17 +70,6 @@ static bool is_wanted(const struct ptrace_source *s, uint64_t number)
 	return s->wanted[number < CHOP_CALLS ? number : CHOP_OTHER_CALLS];
 }
 
-static const long remapping[] = { SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect };
-
-static bool changes_mappings(uint64_t number)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(remapping); i++) {
-		if (number == (uint64_t)remapping[i])
-			return true;
-	}
-	return false;
-}
-
 static int on_entry(struct ptrace_source *s, struct ptraced *thread,
 		    const struct __ptrace_syscall_info *info, const uint64_t *args, uint64_t number)
 {
@@ -90,7 +79,7 @@ static int on_entry(struct ptrace_source *s, struct ptraced *thread,
 		return 0;
 	thread->waiting = false;
 	thread->in_call = is_wanted(s, number);
-	thread->remaps = s->request->stacks && changes_mappings(number);
+	thread->remaps = s->request->stacks && stacks_remaps(number);
 	if (!thread->in_call)
 		return 0;
 	begin(&event, thread, CHOP_LIVE_ENTER);
@@ -448,8 +437,8 @@ static void in_child(void *context)
 	/* The execve that begins it all is told of if it is wanted, and noticed in any case. */
 	memcpy(wanted, s->wanted, sizeof(wanted));
 	wanted[SYS_execve] = 1;
-	for (size_t i = 0; s->request->stacks && i < ARRAY_SIZE(remapping); i++)
-		wanted[remapping[i]] = 1;
+	for (unsigned int n = 0; s->request->stacks && n < CHOP_CALLS; n++)
+		wanted[n] |= stacks_remaps(n);
 	stop_filter_install(wanted);
 }
 

@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/opt.h"
 #include "elf/variables.h"
 
 /* -- types ------------------------------------------------------------------------------------ */
@@ -143,12 +144,25 @@ static int by_field(const struct arg_context *context, const char *text, const c
 		    struct point_arg *arg)
 {
 	const struct trace_field *field = trace_format_find(context->fields, name);
+	unsigned int least = strlen(name) > 3 ? 3 : 2;
 	cleanup_buf struct buf names = { 0 };
+	const char *best = NULL;
 
 	if (!field) {
-		for (size_t i = 0; i < context->fields->fields.length; i++)
-			buf_printf(&names, "%s%s", i ? ", " : "",
-				   context->fields->fields.items[i].name);
+		for (size_t i = 0; i < context->fields->fields.length; i++) {
+			const char *known = context->fields->fields.items[i].name;
+			unsigned int distance = opt_distance(known, name);
+
+			if (distance < least) {
+				least = distance;
+				best = known;
+			}
+			buf_printf(&names, "%s%s", i ? ", " : "", known);
+		}
+		if (best)
+			return err_set(CHOP_USAGE, ENOENT,
+				       "'%s': no field '%s'; did you mean '%s'? There are %s",
+				       context->spec->text, name, best, buf_text(&names));
 		return err_set(CHOP_USAGE, ENOENT, "'%s': no field '%s'; there are %s",
 			       context->spec->text, name, names.length ? names.data : "none");
 	}

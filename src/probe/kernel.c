@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arch/calls.h"
 #include "arch/probe_regs.h"
 #include "base/alloc.h"
 #include "base/err.h"
@@ -86,15 +87,15 @@ bool kernel_names_has(const struct kernel_names *names, const char *name)
 
 const char *kernel_call_symbol(const struct kernel_names *names, const char *call)
 {
-	/* Tables and people say stat, fstat, uname; the kernel newstat, newfstat, newuname. */
-	for (int form = 0; form < 2; form++) {
-		cleanup_free char *name = xasprintf("%s%s", form ? "new" : "", call);
+	/* An older call may go by the name people use: sys_fstat is not what fstat does today. */
+	const char *const forms[] = { call_kernel_name(call), call };
 
+	for (size_t form = 0; form < ARRAY_SIZE(forms); form++) {
 		for (size_t i = 0; i < arch_probe_call_symbol_count; i++) {
 			const char *pattern = arch_probe_call_symbols[i];
 			const char *hole = strstr(pattern, "%s");
 			cleanup_free char *symbol = xasprintf("%.*s%s%s", (int)(hole - pattern),
-							      pattern, name, hole + 2);
+							      pattern, forms[form], hole + 2);
 			const char *found = find(names, symbol);
 
 			if (found)

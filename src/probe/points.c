@@ -42,7 +42,7 @@ int probe_points_plan(struct points *points, const struct arg_context *context, 
 int probe_points_add(struct points *points, const struct point_spec *spec,
 		     const struct points_options *options)
 {
-	size_t before = points->sites.length;
+	size_t before = points->sites.length, skipped = points->skips.length;
 	int error;
 
 	if (options->latency &&
@@ -63,7 +63,10 @@ int probe_points_add(struct points *points, const struct point_spec *spec,
 	default:
 		error = probe_points_add_kernel(points, spec, options);
 	}
-	if (!error && points->sites.length == before)
+	if (!error && points->sites.length == before && points->skips.length == skipped + 1)
+		error = err_set(CHOP_USAGE, ENOENT, "'%s': %s", spec->text,
+				points->skips.items[skipped].why);
+	else if (!error && points->sites.length == before)
 		error = err_set(CHOP_USAGE, ENOENT, "'%s' matches nothing that can be probed",
 				spec->text);
 	return error;

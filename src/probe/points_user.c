@@ -34,7 +34,9 @@ static const char *const strange[] = {
 	"__libc_longjmp",
 };
 
-static const char unsafe[] = "the kernel cannot run its first instruction apart";
+static const char unsafe[] =
+	"a breakpoint would harm it: uprobes misread its first instruction (EVEX "
+	"or VEX prefix, or lock)";
 
 static bool is_strange(const char *name)
 {

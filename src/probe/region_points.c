@@ -17,14 +17,6 @@
 /* One for each call and direction: sys_enter_newfstat is the longest. */
 #define NAME_MAX_SIZE 64
 
-/* The kernel's names of calls that everybody else calls differently. */
-static const struct {
-	const char *call, *kernel;
-} other_names[] = {
-	{ "stat", "newstat" },	 { "fstat", "newfstat" },      { "lstat", "newlstat" },
-	{ "uname", "newuname" }, { "sendfile", "sendfile64" }, { "umount2", "umount" },
-};
-
 /* A record as the kernel makes it for its tracepoints of system calls, on 64-bit machines. */
 struct call_record {
 	uint64_t common, number;
@@ -37,15 +29,6 @@ bool region_points_take(const char *text)
 }
 
 /* -- entries and exits of system calls --------------------------------------------------------- */
-
-static const char *kernel_name(const char *call)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(other_names); i++) {
-		if (!strcmp(call, other_names[i].call))
-			return other_names[i].kernel;
-	}
-	return call;
-}
 
 static int test_unfit(const struct point_spec *spec)
 {
@@ -104,7 +87,7 @@ static int match_call(struct region_points *points, const struct point_spec *spe
 		char plain[NAME_MAX_SIZE], kernel[NAME_MAX_SIZE];
 
 		snprintf(plain, sizeof(plain), "sys_%s_%s", which, call->name);
-		snprintf(kernel, sizeof(kernel), "sys_%s_%s", which, kernel_name(call->name));
+		snprintf(kernel, sizeof(kernel), "sys_%s_%s", which, call_kernel_name(call->name));
 		if (!fnmatch(spec->name, plain, 0) || !fnmatch(spec->name, kernel, 0))
 			error = add_call(points, spec, number, kernel, exit, purpose);
 	}

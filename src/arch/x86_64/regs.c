@@ -320,3 +320,22 @@ void arch_set_arguments(struct chop_regs *regs, uint64_t first, uint64_t second)
 	regs->rdi = first;
 	regs->rsi = second;
 }
+
+unsigned int arch_dwarf_regs(const struct chop_regs *regs, uint64_t *values)
+{
+	const uint64_t order[ARCH_DWARF_REGS] = {
+		regs->rax, regs->rdx, regs->rcx, regs->rbx, regs->rsi, regs->rdi,
+		regs->rbp, regs->rsp, regs->r8,	 regs->r9,  regs->r10, regs->r11,
+		regs->r12, regs->r13, regs->r14, regs->r15, regs->rip,
+	};
+
+	memcpy(values, order, sizeof(order));
+	return ARCH_DWARF_REGS;
+}
+
+/* The same fields in the same order, without the segments at the end. */
+void arch_regs_of_kernel(struct chop_regs *regs, const void *pt_regs, size_t size)
+{
+	memset(regs, 0, sizeof(*regs));
+	memcpy(regs, pt_regs, size < sizeof(*regs) ? size : sizeof(*regs));
+}
