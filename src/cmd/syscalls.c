@@ -61,8 +61,8 @@ static const struct opt table[] = {
 		   .max = 1024),
 	OPT_FLAG('n', "numbers", struct options, numbers, "numbers of calls"),
 	OPT_FLAG('k', "stack-traces", struct options, stacks,
-		 "the stack each call was made from (by ptrace, or with\n"
-		 "--source bpf from a copy of its last 32 KB)"),
+		 "the stack each call was made from (by ptrace; where BPF is\n"
+		 "asked for, from a copy of its last 32 KB)"),
 	OPT_FLAG(0, "whole-calls", struct options, whole,
 		 "a call that others interrupt once, when it returns"),
 	OPT_HEADING("Table"),
