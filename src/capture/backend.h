@@ -82,6 +82,9 @@ struct backend_ops {
 struct backend {
 	const struct backend_ops *ops;
 	struct tracee *tracee;
+	/* Descriptors that must not be closed before the program is gone, if we are killed. */
+	int held[2];
+	size_t held_count;
 };
 
 extern const struct backend_ops uffd_backend, clone_backend, mprotect_backend;

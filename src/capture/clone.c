@@ -53,7 +53,7 @@ static int clone_open(struct tracee *tracee, struct thread *thread, struct backe
 	int error;
 
 	(void)thread;
-	clone->base = (struct backend){ &clone_backend, tracee };
+	clone->base = (struct backend){ .ops = &clone_backend, .tracee = tracee };
 	clone->twin_memory = clone->twin_pagemap = -1;
 	clone->aged = pages_are_aged();
 	error = page_table_open(&clone->table);

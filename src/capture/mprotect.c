@@ -27,7 +27,7 @@ static int protect_open(struct tracee *tracee, struct thread *thread, struct bac
 	struct protect *protect = xcalloc(1, sizeof(*protect));
 
 	(void)thread;
-	protect->base = (struct backend){ &mprotect_backend, tracee };
+	protect->base = (struct backend){ .ops = &mprotect_backend, .tracee = tracee };
 	*backend = &protect->base;
 	return 0;
 }

@@ -25,13 +25,20 @@
 int region_open(struct region *region, struct tracee *tracee, struct thread *thread,
 		const struct backend_ops *ops)
 {
+	int error;
+
 	region->tracee = tracee;
 	vdso_init(&region->vdso, tracee);
-	return ops->open(tracee, thread, &region->backend);
+	error = ops->open(tracee, thread, &region->backend);
+	if (!error)
+		guardian_start(&region->guardian, tracee->pid, region->backend->held,
+			       region->backend->held_count);
+	return error;
 }
 
 void region_close(struct region *region)
 {
+	guardian_end(&region->guardian);
 	if (region->backend)
 		region->backend->ops->close(region->backend);
 	region->backend = NULL;

@@ -7,12 +7,14 @@
 #define CAPTURE_REGION_H
 
 #include "capture/backend.h"
+#include "capture/guardian.h"
 #include "capture/state.h"
 #include "capture/unwind.h"
 
 struct region {
 	struct tracee *tracee;
-	struct backend *backend; /* owned */
+	struct backend *backend;  /* owned */
+	struct guardian guardian; /* with it */
 	struct vdso vdso;
 	enum end_kind end_kind;
 	struct u64vec ends;	       /* run-time addresses; unless END_AT_RETURN */

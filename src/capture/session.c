@@ -382,6 +382,7 @@ static void let_go(struct session *session, bool killed)
 	if (session->options->points)
 		points_close(session);
 	tracee_detach(tracee);
+	guardian_end(&session->region.guardian);
 	if (session->options->released)
 		session->options->released(session->options->context, result);
 	interrupt_done();

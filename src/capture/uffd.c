@@ -203,7 +203,7 @@ static int uffd_open(struct tracee *tracee, struct thread *thread, struct backen
 	struct uffd *uffd = xcalloc(1, sizeof(*uffd));
 	int error;
 
-	uffd->base = (struct backend){ &uffd_backend, tracee };
+	uffd->base = (struct backend){ .ops = &uffd_backend, .tracee = tracee };
 	uffd->fd = uffd->sync_fd = -1;
 	pthread_mutex_init(&uffd->lock, NULL);
 	uffd->served = page_alloc(CHOP_PAGE_SIZE);
@@ -213,6 +213,9 @@ static int uffd_open(struct tracee *tracee, struct thread *thread, struct backen
 		error = set_features(uffd);
 	if (!error)
 		error = uffd_start_monitors(uffd);
+	uffd->base.held[0] = uffd->fd;
+	uffd->base.held[1] = uffd->sync_fd;
+	uffd->base.held_count = 2;
 	if (error)
 		uffd_close(&uffd->base);
 	else
