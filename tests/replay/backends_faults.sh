@@ -113,7 +113,11 @@ for backend in $backends; do
 		touch stop
 		wait $tracer || fail "$backend: seccomp: $? $(cat "$ERR")"
 		says intact || fail "$backend: seccomp: $(cat output)"
-		expect_status 0 chop verify t
+		# Where something ages pages (DAMON) clone may lack one that was only read.
+		if ! chop verify t >verified 2>&1; then
+			[ $backend = clone ] && grep -q kdamond "$ERR" ||
+				fail "$backend: seccomp: $(cat verified)"
+		fi
 	fi
 done
 
