@@ -19,6 +19,8 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 #define FRAME	     0x000ffffffffff000ULL
 #define BLOCK_BITS   21
 #define ENTRIES	     512
+#define PAGE_BITS    12
+#define IS_TAIL	     1ULL /* in compound_head */
 
 extern struct task_struct *bpf_task_from_pid(__s32 pid) __ksym;
 extern void bpf_task_release(struct task_struct *task) __ksym;
@@ -46,7 +48,7 @@ struct {
 } scratch SEC(".maps");
 
 struct state {
-	u64 root, twin_root, direct_map, start;
+	u64 root, twin_root, direct_map, frames, start;
 	u64 done, next, failed;
 	u32 levels;
 };
@@ -104,6 +106,50 @@ static __always_inline struct table *twin_table(struct state *s, u64 address)
 	return table;
 }
 
+/* Flags of a page and what leads from a part of a larger one to its head. */
+struct page_words {
+	u64 flags, head;
+};
+
+static __always_inline bool is_young(u64 page)
+{
+	struct page_words words = {};
+	u64 flags = 0;
+
+	if (bpf_probe_read_kernel(&words, sizeof(words), (void *)page))
+		return false;
+	flags = words.flags;
+	if (words.head & IS_TAIL &&
+	    bpf_probe_read_kernel(&flags, sizeof(flags), (void *)(words.head - IS_TAIL)))
+		return false;
+	return flags >> bpf_core_enum_value(enum pageflags, PG_young) & 1;
+}
+
+struct marking {
+	u64 frames;
+	u32 block;
+};
+
+/* One page of the block whose table is in the scratch space: not accessed, but young? */
+static long mark_young(u32 index, struct marking *m)
+{
+	struct bytes *bytes = bpf_map_lookup_elem(&blocks, &m->block);
+	u32 zero = 0;
+	struct table *table = bpf_map_lookup_elem(&scratch, &zero);
+	u64 entry, i = index;
+
+	if (!bytes || !table)
+		return 1;
+	/* For the verifier, which loses sight of what a compiler knows of the index. */
+	__asm__ volatile("%0 &= %1" : "+r"(i) : "i"(ENTRIES - 1));
+	entry = table->entry[i];
+	if (!(entry & PRESENT) || entry >> ACCESSED_BIT & 1)
+		return 0;
+	if (is_young(m->frames + ((entry & FRAME) >> PAGE_BITS) * bpf_core_type_size(struct page)))
+		bytes->page[i] |= CHOP_TABLE_YOUNG;
+	return 0;
+}
+
 static long one_block(u32 index, struct state *s)
 {
 	u64 address = s->start + ((u64)index << BLOCK_BITS), entry;
@@ -144,6 +190,11 @@ static long one_block(u32 index, struct state *s)
 			bits |= CHOP_TABLE_SAME;
 		bytes->page[i] = bits;
 	}
+	if (s->frames) {
+		struct marking marking = { s->frames, index };
+
+		bpf_loop(ENTRIES, mark_young, &marking, 0);
+	}
 	return 0;
 }
 
@@ -167,6 +218,7 @@ int walk(struct chop_table_walk *args)
 {
 	struct state s = {
 		.direct_map = args->direct_map,
+		.frames = args->frames,
 		.start = args->start,
 		.next = args->start,
 		.levels = args->levels,
@@ -183,6 +235,49 @@ int walk(struct chop_table_walk *args)
 	args->done = s.done;
 	args->next = s.next;
 	args->failed = s.failed;
+	return 0;
+}
+
+/* Where page 0 would be, if the first page of the stack is the one its table says. */
+static __always_inline u64 find_frames(struct state *s, u64 stack, u64 page)
+{
+	u64 entry, next = 0;
+
+	entry = block_entry(s, s->root, stack, &next);
+	if (!entry || entry & BIG)
+		return 0;
+	entry = entry_of(s, (entry & FRAME) + s->direct_map, stack, PAGE_BITS);
+	if (!(entry & PRESENT))
+		return 0;
+	return page - ((entry & FRAME) >> PAGE_BITS) * bpf_core_type_size(struct page);
+}
+
+SEC("syscall")
+int find(struct chop_table_find *args)
+{
+	struct state s = { .direct_map = args->direct_map, .levels = args->levels };
+	struct task_struct *task = NULL;
+	struct vm_struct *area;
+	struct page **pages, *page = NULL;
+	u64 stack;
+
+	args->frames = 0;
+	s.root = root_of(args->pid);
+	if (!s.root || !bpf_core_field_exists(task->stack_vm_area) ||
+	    !bpf_core_enum_value_exists(enum pageflags, PG_young) ||
+	    !bpf_core_field_exists(page->compound_head) ||
+	    bpf_core_field_offset(page->compound_head) != sizeof(u64))
+		return 0;
+	task = bpf_task_from_pid(args->pid);
+	if (!task)
+		return 0;
+	area = BPF_CORE_READ(task, stack_vm_area);
+	bpf_task_release(task);
+	stack = (u64)BPF_CORE_READ(area, addr);
+	pages = BPF_CORE_READ(area, pages);
+	if (!stack || bpf_probe_read_kernel(&page, sizeof(page), pages))
+		return 0;
+	args->frames = find_frames(&s, stack, (u64)page);
 	return 0;
 }
 

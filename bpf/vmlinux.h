@@ -111,7 +111,16 @@ struct task_struct;
 struct signal_struct {
 	struct task_struct *group_exec_task;
 } __CORE;
+struct page {
+	unsigned long compound_head;
+} __CORE;
+enum pageflags { PG_young = 21 };
+struct vm_struct {
+	void *addr;
+	struct page **pages;
+} __CORE;
 struct task_struct {
+	struct vm_struct *stack_vm_area;
 	struct signal_struct *signal;
 	struct sigpending pending;
 	int pid, tgid, exit_code;

@@ -123,7 +123,7 @@ static int clone_begin(struct backend *backend, struct thread *owner, struct cap
 	int error;
 
 	clone->capture = capture;
-	if (clone->aged)
+	if (clone->aged && !page_table_tells_young(clone->table))
 		capture_warn(capture,
 			     "this machine ages pages (kdamond): one that was only read may "
 			     "be missing");
@@ -261,7 +261,11 @@ static int collect_grown(struct clone *clone)
 	for (size_t i = 0; i < maps.length && !error; i++) {
 		const struct capture_mapping *now = &maps.items[i];
 		const struct clone_range *then = clone_find(clone, now->end - 1);
-		struct clone_range grown = { now->start, 0, CLONE_PRIVATE, now->flags };
+		struct clone_range grown = {
+			.start = now->start,
+			.kind = CLONE_PRIVATE,
+			.flags = now->flags,
+		};
 		bool grows;
 
 		if (!then || then->start <= now->start)

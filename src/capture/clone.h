@@ -25,7 +25,8 @@ enum clone_kind {
 struct clone_range {
 	uint64_t start, end;
 	enum clone_kind kind;
-	uint32_t flags; /* enum page_flag of its pages */
+	uint32_t flags;		 /* enum page_flag of its pages */
+	bool shared_with_others; /* its pages are a file's: other programs access them as well */
 };
 
 struct clone {

@@ -81,8 +81,8 @@ static void read_now(struct clone *clone, struct now_batch *batch)
 }
 
 /*
- * What ages pages (reclaim, DAMON) clears accessed bits, and a read is lost with them; what
- * was written shows all the same.
+ * What ages pages (reclaim, DAMON) clears accessed bits. What was written shows all the same, and
+ * DAMON leaves another mark for what was accessed, which only memory of files shares with others.
  */
 static bool is_changed(struct clone *clone, const struct clone_range *range, uint64_t page,
 		       unsigned int bits)
@@ -107,11 +107,16 @@ static int collect_page(void *context, uint64_t page, unsigned int bits)
 	struct collecting *collecting = context;
 	const struct clone_range *range = collecting->range;
 	struct clone *clone = collecting->clone;
+	bool unsure = bits & CHOP_TABLE_HUGE;
 
-	if (!(bits & CHOP_TABLE_ACCESSED) && !is_changed(clone, range, page, bits))
-		return 0;
+	if (!(bits & CHOP_TABLE_ACCESSED) &&
+	    !(bits & CHOP_TABLE_DIRTY && is_changed(clone, range, page, bits))) {
+		if (!(bits & CHOP_TABLE_YOUNG))
+			return 0;
+		unsure |= range->shared_with_others;
+	}
 	/* One bit for many pages: all of them, then, but nobody knows which were touched. */
-	clone_record(clone, range, page, range->flags | (bits & CHOP_TABLE_HUGE ? PAGE_ALWAYS : 0));
+	clone_record(clone, range, page, range->flags | (unsure ? PAGE_ALWAYS : 0));
 	if (range->kind != CLONE_PRIVATE || !(bits & CHOP_TABLE_SAME))
 		collecting->now.pages[collecting->now.count++] = page;
 	if (collecting->now.count == BATCH)
@@ -138,15 +143,17 @@ static void collect_whole(struct clone *clone, const struct clone_range *range)
 int clone_collect(struct clone *clone, const struct clone_range *range)
 {
 	struct collecting collecting = { .clone = clone, .range = range };
+	unsigned int wanted = CHOP_TABLE_ACCESSED | CHOP_TABLE_DIRTY;
 	int error;
 
+	if (clone->aged)
+		wanted |= CHOP_TABLE_YOUNG;
 	if (range->kind == CLONE_WHOLE) {
 		collect_whole(clone, range);
 		return 0;
 	}
 	error = page_table_scan(clone->table, thread_alive(clone->base.tracee), clone->twin,
-				range->start, range->end, CHOP_TABLE_ACCESSED | CHOP_TABLE_DIRTY,
-				collect_page, &collecting);
+				range->start, range->end, wanted, collect_page, &collecting);
 	read_now(clone, &collecting.now);
 	return error;
 }

@@ -70,8 +70,8 @@ int clone_plan(struct clone *clone)
 	clone->ranges.length = 0;
 	for (size_t i = 0; i < maps->length; i++) {
 		const struct capture_mapping *mapping = &maps->items[i];
-		struct clone_range range = { mapping->start, mapping->end,
-					     .flags = mapping->flags };
+		struct clone_range range = { mapping->start, mapping->end, .flags = mapping->flags,
+					     .shared_with_others = mapping->inode != 0 };
 
 		/* The twin has what is closed as well. */
 		if (!(mapping->flags & PAGE_SHARED) && uffd_is_closed(clone->base.tracee, mapping))

@@ -20,6 +20,12 @@ void page_table_close(struct page_table *table)
 	(void)table;
 }
 
+bool page_table_tells_young(const struct page_table *table)
+{
+	(void)table;
+	return false;
+}
+
 int page_table_scan(struct page_table *table, pid_t pid, pid_t twin, uint64_t start, uint64_t end,
 		    unsigned int wanted, page_table_fn *function, void *context)
 {
@@ -60,7 +66,7 @@ int page_table_scan(struct page_table *table, pid_t pid, pid_t twin, uint64_t st
 struct page_table {
 	struct page_table_bpf *program;
 	const uint8_t *bytes; /* of the last walk, one for each page */
-	uint64_t direct_map;
+	uint64_t direct_map, frames;
 	unsigned int levels;
 };
 
@@ -133,6 +139,20 @@ static bool find_levels(struct page_table *table, void *page)
 	return false;
 }
 
+/* The kernel's array of pages begins at a multiple of 1 GB: anything else is no such array. */
+static void find_frames(struct page_table *table)
+{
+	struct chop_table_find args = {
+		.pid = getpid(),
+		.levels = table->levels,
+		.direct_map = table->direct_map,
+	};
+
+	if (!run(table->program->progs.find, &args, sizeof(args)) &&
+	    !(args.frames & (GIGABYTE - 1)))
+		table->frames = args.frames;
+}
+
 static bool calibrate(struct page_table *table)
 {
 	uint64_t *page = mmap(NULL, CHOP_PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -167,8 +187,10 @@ static int load(struct page_table *table)
 		table->bytes = NULL;
 		return err_sys(CHOP_MISSING, errno, "cannot map what page tables hold");
 	}
-	if (calibrate(table))
+	if (calibrate(table)) {
+		find_frames(table);
 		return 0;
+	}
 	return err_set(CHOP_MISSING, ENOTSUP,
 		       "this kernel does not let its page tables be read (a process namespace, "
 		       "or lockdown, hides them)");
@@ -197,6 +219,11 @@ void page_table_close(struct page_table *table)
 	free(table);
 }
 
+bool page_table_tells_young(const struct page_table *table)
+{
+	return table->frames != 0;
+}
+
 static int give(const struct page_table *table, const struct chop_table_walk *done, uint64_t start,
 		uint64_t end, unsigned int wanted, page_table_fn *function, void *context)
 {
@@ -219,6 +246,7 @@ int page_table_scan(struct page_table *table, pid_t pid, pid_t twin, uint64_t st
 		.pid = pid,
 		.twin = twin,
 		.start = start & -CHOP_TABLE_SIZE,
+		.frames = wanted & CHOP_TABLE_YOUNG ? table->frames : 0,
 	};
 
 	while (args.start < end) {

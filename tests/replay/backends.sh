@@ -29,7 +29,8 @@ trace() { # BACKEND DIRECTORY FUNCTION INDICES COMMAND...
 	cmp -s plain output || fail "$function with $backend: the output of $* changed"
 }
 
-# Accessed bits are lost where something ages pages (DAMON): a busy machine needs several tries.
+# Accessed bits are lost where memory is short, and on kernels that keep no mark of those which
+# DAMON clears: several tries.
 # The second one with uffd is the last: a time that has come in between is another one there, too.
 try() { # FUNCTION INDICES COMMAND...
 	local backend n status
@@ -56,6 +57,7 @@ xz -c numbers >numbers.xz
 try lzma_code 3,10 xz -c -T1 numbers
 try lzma_code 1 xz -dc -T1 numbers.xz
 try BZ2_bzCompress 1,3 bzip2 -c numbers
+try region 0 "$PROG/aged_pages"
 try sort_region 0 "$PROG/regions"
 try tls_region 0 "$PROG/regions"
 try heap_region 0 "$PROG/regions"
