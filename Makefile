@@ -7,6 +7,7 @@
 # make fuzz     fuzz each target for FUZZ_SECONDS (60); ONLY="NAME..." for some
 # make corpus   regions of real programs: captured, built, verified; ONLY="PROGRAM..."
 # make large    the same for LibreOffice and Chromium
+# make slow     tests that need 10 GB of memory, or minutes
 # make oracle   memory traces of real programs against single-stepping; ONLY="PROGRAM..."
 # make lint     formatting, layers, house rules, clang; make format formats
 # make install  to $(DESTDIR)$(PREFIX); make uninstall
@@ -53,7 +54,7 @@ LDLIBS = $(B)/libchop.a $(LIB_LIBS) -lm -lpthread
 
 # Written by mk/config.sh: LIB_CFLAGS, LIB_LIBS, HAVE_BPF, HAVE_FUZZER. Not needed to install
 # what it probes for, nor to clean up.
-ifneq ($(filter-out deps demo check bench corpus large oracle fuzz clean format lint,$(or $(MAKECMDGOALS),all)),)
+ifneq ($(filter-out deps demo check bench corpus large slow oracle fuzz clean format lint,$(or $(MAKECMDGOALS),all)),)
 include $(B)/config.mk
 endif
 
@@ -70,7 +71,7 @@ MAN := $(patsubst docs/%.scd,$(B)/man/%,$(wildcard docs/*.scd))
 LINKS := $(filter chop-% catcher,$(shell awk -F'[ \t]*[|][ \t]*' '/^[a-z]/ && NF >= 4 && $$2 != "-" { gsub(",", " ", $$2); print $$2 }' commands.txt))
 COMPLETIONS := $(B)/completion/chop.bash $(B)/completion/_chop
 
-.PHONY: all all-tests deps demo check bench lint format clean man fuzz fuzz-built corpus large oracle \
+.PHONY: all all-tests deps demo check bench lint format clean man fuzz fuzz-built corpus large slow oracle \
 	clang-check completions install uninstall
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -229,6 +230,12 @@ large:
 	@mk/deps.sh build large
 	@$(call BUILD_QUIETLY,$(JOBS) all)
 	@SET=large tests/corpus/run.sh $(B) $(ONLY)
+
+# The tests of much memory, with more of it.
+slow:
+	@mk/deps.sh build test
+	@$(call BUILD_QUIETLY,$(JOBS) all $(PROG))
+	@RESIDENT_MB=10240 SCATTERED=200000 TEST_TIMEOUT=900 tests/run.sh $(B) replay/capture_large
 
 # Memory traces of real programs, record for record against single-stepping: minutes as well.
 oracle:
