@@ -1,10 +1,17 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # House rules a compiler does not know: an SPDX line in each file, files under 600 lines,
-# functions of at most 60 lines, each .c includes its own header first. Prints each
-# violation; exit 1 if there is one.
+# functions of at most 60 lines, each .c includes its own header first; tests are executable.
+# Prints each violation; exit 1 if there is one.
 set -eu
 cd "$(dirname "$0")/.."
+# A test that cannot be executed is not run, and nobody notices.
+for file in tests/cmd/*.sh tests/replay/*.sh tests/conform/*.sh; do
+	if [ ! -x "$file" ] && [ "$(head -c 2 "$file")" = '#!' ]; then
+		echo "$file: a test, but not executable"
+		exit 1
+	fi
+done
 {
 	find src runtime preload bpf include tests bench mk examples .ci completions -type f \
 		\( -name '*.[chS]' -o -name '*.cc' -o -name '*.sh' -o -name '*.mk' -o -name '*.awk' \

@@ -35,6 +35,13 @@ for offset in 0 $base; do
 		fail "another end: $(cat t/trace.json)"
 done
 
+# The same program stripped: by address.
+strip -o stripped "$program"
+rm -rf t
+expect_status 0 "$CHOP" trace -begin "$entry" -end "$end" -indices 5 -trace-dir t -- ./stripped many
+[ "$(register 0 rdi)" = 0x5 ] || fail "rdi of invocation 5 is $(register 0 rdi), stripped"
+expect_status 0 "$CHOP" verify t
+
 # The implementation behind an IFUNC.
 rm -rf t
 expect_status 0 "$CHOP" trace -function memcpy -indices 3 -trace-dir t -- "$program" strings x

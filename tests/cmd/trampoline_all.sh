@@ -14,33 +14,6 @@ all() { # COMMAND...
 	[ "$calls" -gt 100 ] || fail "only $calls calls counted: $*"
 }
 
-seq 1 20000 | awk '{ print ($1 * 7919) % 20011 }' >"$TEST_TMP/numbers"
-all sort -n "$TEST_TMP/numbers"
-cat >"$TEST_TMP/t.c" <<'END'
-#include <stdio.h>
-#include <string.h>
-int main(int argc, char **argv) { return printf("%d %zu\n", argc, strlen(argv[0])) > 100; }
-END
-command -v gcc >/dev/null && all gcc -O2 -S -o - "$TEST_TMP/t.c"
-command -v perl >/dev/null &&
-	all perl -e 'my %h; $h{$_ % 97} .= $_ for 1..20000; print join(",", map { length $h{$_} } sort keys %h), "\n"; print `echo child`; exit 3'
-command -v sqlite3 >/dev/null &&
-	all sqlite3 :memory: "create table t(a,b); with recursive c(i) as (select 1 union all select i+1 from c where i<5000) insert into t select i, i*i%101 from c; select b, count(*), sum(a) from t group by b;"
-python=$(command -v /usr/bin/python3 || command -v python3)
-cat >"$TEST_TMP/t.py" <<'END'
-import hashlib, os, subprocess, threading
-out = []
-def work(n):
-    out.append(hashlib.sha256(str(sum(i * i for i in range(n))).encode()).hexdigest())
-threads = [threading.Thread(target=work, args=(2000 + i,)) for i in range(8)]
-[t.start() for t in threads]
-[t.join() for t in threads]
-print(sorted(out))
-pid = os.fork()
-if pid == 0:
-    os._exit(sorted({i: str(i) for i in range(100)})[5])
-print(os.waitpid(pid, 0)[1], subprocess.run(['echo', 'child'], capture_output=True).stdout)
-raise SystemExit(4)
-END
-[ -n "$python" ] && all "$python" "$TEST_TMP/t.py"
+size=20000
+. "$TESTS/cmd/libc_programs.sh"
 exit 0
