@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * page_window PAGES WINDOW VISITS plain|segv|vmtrace: random words of an array are read and
- * written, VISITS times. Prints nanoseconds of CPU time and records. plain is for chop pages;
+ * page_window PAGES WINDOW VISITS plain|segv|vmtrace WRITES: random bytes of an array are
+ * referred to, VISITS times; one in WRITES is written, the others are read. Prints nanoseconds of CPU time and records. plain is for chop pages;
  * segv keeps WINDOW pages open by itself: SIGSEGV, two mprotect, a circular array, records in
  * memory. vmtrace does with the records what VMTRACE does: two writes to a file for each.
  */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,12 +75,21 @@ static uint64_t now(void)
 	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
+static void visit(volatile char *byte, bool write)
+{
+	if (write)
+		*byte = 1;
+	else
+		(void)*byte;
+}
+
 int main(int argc, char **argv)
 {
 	size_t pages = argc > 4 ? strtoull(argv[1], NULL, 10) : 0;
-	uint64_t visits = argc > 4 ? strtoull(argv[3], NULL, 10) : 0, x = 88172645463325252, start;
+	uint64_t visits = argc > 5 ? strtoull(argv[3], NULL, 10) : 0, x = 88172645463325252, start;
+	uint64_t writes = argc > 5 ? strtoull(argv[5], NULL, 10) : 0;
 
-	if (!pages || !visits)
+	if (!pages || !visits || !writes)
 		return 2;
 	state.window = strtoull(argv[2], NULL, 10);
 	state.array = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
@@ -96,7 +106,7 @@ int main(int argc, char **argv)
 		x ^= x << 13;
 		x ^= x >> 7;
 		x ^= x << 17;
-		state.array[(x >> 11) % (pages * PAGE)]++;
+		visit(&state.array[(x >> 11) % (pages * PAGE)], i % writes == 0);
 	}
 	printf("%" PRIu64 " %" PRIu64 "\n", now() - start, state.faults);
 	return 0;

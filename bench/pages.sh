@@ -1,52 +1,59 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# What a record of chop pages costs, beside SIGSEGV and two mprotect in the program, alone and
-# with VMTRACE's two writes for each record; and what slices cost. It is CPU time of everybody
-# who works for the program: itself and the pager. Run by bench/run.sh.
+# What a record of chop pages costs, beside SIGSEGV and mprotect in the program itself, bare and
+# as VMTRACE does it; and what slices cost. Run by bench/run.sh.
 set -u -o pipefail
 runs=${BENCH_RUNS:-5}
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 pager() { sed -n 's/.*served in .* (\([0-9.]*\) s of CPU time).*/\1/p' "$1"; }
+own() { sed -n 's/.*chop itself took \([0-9.]*\) s of CPU time.*/\1/p' "$1"; }
 records() { sed -n 's/^chop: pages: \([0-9]*\) references in .*/\1/p' "$1"; }
 
-# One run: microseconds of program and pager for each record.
-traced() { # PAGES WINDOW VISITS OPTIONS...
-	local array=$1 window=$2 visits=$3 plain
-	shift 3
-	plain=$("$BENCH/page_window" "$array" "$window" "$visits" plain) || exit 1
+# One run: microseconds of program, pager and chop for each record.
+traced() { # PAGES WINDOW VISITS WRITES OPTIONS...
+	local array=$1 window=$2 visits=$3 writes=$4 plain
+	shift 4
+	plain=$("$BENCH/page_window" "$array" "$window" "$visits" plain "$writes") || exit 1
 	chop pages -v -w "$window" "$@" -o t.pages -- \
-		"$BENCH/page_window" "$array" "$window" "$visits" plain >phase 2>told || exit 1
-	# The pager's time is for all records, the program's for those of its visits: the array
-	# was filled before, once through.
-	echo "$(cat phase) ${plain% *} $(pager told) $(records told)" |
-		awk -v array="$array" '{ visits = $5 - array
-			program = ($1 - $3) / visits / 1e3; pager = $4 * 1e6 / $5
-			print program + pager }'
+		"$BENCH/page_window" "$array" "$window" "$visits" plain "$writes" >phase 2>told || exit 1
+	# The pager's time and chop's are for all records, the program's for those of its visits:
+	# the array was filled before, once through.
+	echo "$(cat phase) ${plain% *} $(pager told) $(own told) $(records told)" |
+		awk -v array="$array" '{ visits = $6 - array
+			program = ($1 - $3) / visits / 1e3; others = ($4 + $5) * 1e6 / $6
+			print program + others }'
 }
-segv() { # PAGES WINDOW VISITS MODE
+segv() { # PAGES WINDOW VISITS MODE WRITES
 	"$BENCH/page_window" "$@" | awk '{ print $1 / $2 / 1e3 }'
 }
 
-echo "Cost of a record, us of CPU time: random words of an array (medians of $runs"
-echo "interleaved runs). SIGSEGV: a handler in the program, two mprotect, nothing written;"
-echo "VMTRACE: the same with its two writes of a record. With both, system calls that use"
-echo "protected memory fail."
+cat <<'EOT'
+Cost of a record, us of CPU time: random bytes of an array, all pages beyond the window missing.
+handler: the program's own SIGSEGV handler: one mprotect opens the page, one closes the oldest of
+	a circular array; the record is a word in memory. Not a tracer: nothing leaves the program.
+VMTRACE: what VMTRACE does: that handler, and two write(2) to a file for the two lines of a record.
+	(Its table, searched from the start each time, is left out.) With both, system calls that
+	use closed pages fail; there is no time, thread, instruction pointer or read/write.
+chop: everybody who works: program, pager, chop with the writing of its trace. Records have all
+	that, and the kernel's accesses; -no-ips is without instruction pointers, as VMTRACE is.
+EOT
+echo "Medians of $runs interleaved runs."
 echo
-printf '%-16s %10s %10s %8s %14s %14s %14s\n' 'pages, open' SIGSEGV VMTRACE chop 'chop -no-ips' \
-	'SIGSEGV/chop' 'VMTRACE/chop'
-for case in '4096 256' '65536 4096' '131072 16384'; do
+printf '%-24s %8s %8s %8s %9s %9s %9s %9s\n' '' handler VMTRACE chop -no-ips handler/ VMTRACE/ VMTRACE/
+printf '%-24s %8s %8s %8s %9s %9s %9s %9s\n' 'pages, open, written' us us us us chop chop -no-ips
+for case in '4096 256 3' '65536 4096 3' '131072 16384 3' '4096 256 1' '65536 4096 1'; do
 	: >segv; : >vmtrace; : >ips; : >bare
-	read -r array window <<<"$case"
+	read -r array window writes <<<"$case"
 	for ((i = 0; i < runs; i++)); do
-		segv $case 60000 segv >>segv || exit 1
-		segv $case 60000 vmtrace >>vmtrace || exit 1
-		traced $case 60000 --fifo >>ips || exit 1
-		traced $case 60000 --fifo --no-ips >>bare || exit 1
+		segv $array $window 150000 segv $writes >>segv || exit 1
+		segv $array $window 150000 vmtrace $writes >>vmtrace || exit 1
+		traced $array $window 150000 $writes --fifo >>ips || exit 1
+		traced $array $window 150000 $writes --fifo --no-ips >>bare || exit 1
 	done
-	echo $array $window $(median <segv) $(median <vmtrace) $(median <ips) $(median <bare)
-done | awk '{ printf "%-16s %10.2f %10.2f %8.2f %14.2f %14.2f %14.2f\n", $1 ", " $2, $3, $4, $5, $6,
-	$3 / $5, $4 / $5 }' || exit 1
+	echo $array $window $writes $(median <segv) $(median <vmtrace) $(median <ips) $(median <bare)
+done | awk '{ printf "%-24s %8.2f %8.2f %8.2f %9.2f %9.2f %9.2f %9.2f\n",
+	$1 ", " $2 ", " ($3 == 1 ? "all" : "1 in " $3), $4, $5, $6, $7, $4 / $6, $5 / $6, $5 / $7 }' || exit 1
 
 echo
 echo "Slices of 100 ms: gzip of 80 MB, s of CPU time (medians of $runs interleaved runs)"

@@ -3,7 +3,6 @@
 #include "vmlinux.h"
 
 #include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 #include <chop/pager_fault.h>
@@ -45,11 +44,9 @@ static __always_inline bool get_ids(struct bpf_pidns_info *ids)
 	return true;
 }
 
-/* exceptions:page_fault_user: address, registers, error code */
-SEC("raw_tp/page_fault_user")
-int on_fault(struct bpf_raw_tracepoint_args *context)
+SEC("tp_btf/page_fault_user")
+int BPF_PROG(on_fault, unsigned long address, struct pt_regs *registers, unsigned long code)
 {
-	struct pt_regs *registers = (struct pt_regs *)context->args[1];
 	struct bpf_pidns_info ids;
 	struct pager_fault *fault;
 
@@ -60,10 +57,10 @@ int on_fault(struct bpf_raw_tracepoint_args *context)
 		__sync_fetch_and_add(&lost, 1);
 		return 0;
 	}
-	fault->address = context->args[0];
-	fault->ip = BPF_CORE_READ(registers, ip);
+	fault->address = address;
+	fault->ip = registers->ip;
 	fault->thread = ids.pid;
-	fault->code = (u32)context->args[2];
+	fault->code = (u32)code;
 	/* Nobody waits for it: it is looked for when the pager's record is read. */
 	bpf_ringbuf_submit(fault, BPF_RB_NO_WAKEUP);
 	return 0;

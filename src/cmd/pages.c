@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -158,6 +159,7 @@ static void report(const struct pages_result *result, const struct options *opti
 		   const struct sink *sink)
 {
 	cleanup_buf struct buf left_out = { 0 };
+	struct rusage own;
 
 	if (result->unshared && !options->catcher)
 		buf_printf(&left_out, "; %" PRIu64 " pages of shared mappings of files not counted",
@@ -180,6 +182,11 @@ static void report(const struct pages_result *result, const struct options *opti
 		    " pages closed, kept open %" PRIu64 " times",
 		    result->faults, (double)result->busy_ns / 1e9, (double)result->cpu_ns / 1e9,
 		    result->closed, result->kept);
+	getrusage(RUSAGE_SELF, &own);
+	log_verbose("chop itself took %ld.%06ld s of CPU time",
+		    own.ru_utime.tv_sec + own.ru_stime.tv_sec +
+			    (own.ru_utime.tv_usec + own.ru_stime.tv_usec) / 1000000,
+		    (own.ru_utime.tv_usec + own.ru_stime.tv_usec) % 1000000);
 	log_info("%" PRIu64 " references in %s%s", result->accesses,
 		 options->output ? options->output
 		 : sink->binary	 ? "chop.pages"
