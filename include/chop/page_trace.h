@@ -110,6 +110,7 @@ enum chop_page_kind {
 	CHOP_PAGE_SLICE = 29,  /* a slice begins: its number, length in ns */
 	CHOP_PAGE_LOST = 30,   /* records lost before this one */
 	CHOP_PAGE_NOTE = 31,   /* a sentence for people; start, length it is about or 0 */
+	CHOP_PAGE_ALLOC = 33,  /* a block of the heap: start, length, where malloc returns to */
 	CHOP_PAGE_END = 32,    /* the trace is complete: accesses, events, lost records */
 };
 

@@ -172,7 +172,12 @@ struct pager_setup {
  * exist. First argument; then pointer and size.
  */
 #define CATCHER_CALL 0x63686f70
-enum catcher_call { CATCHER_BEGIN = 1, CATCHER_MALLOC, CATCHER_END };
+enum catcher_call {
+	CATCHER_BEGIN = 1,
+	CATCHER_MALLOC,
+	CATCHER_END,
+	CATCHER_ALLOC, /* of `chop pages --sites`: then pointer, size, where the call returns to */
+};
 
 /*
  * In a pager's private pages, from PAGER_ADDRESS: code, stack, state, tables. The sizes of

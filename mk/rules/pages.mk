@@ -34,8 +34,12 @@ $(B)/gen/catcher.so: runtime/pages/catcher/catcher.c include/chop/pager.h
 	@mkdir -p $(@D)
 	$(call run,RTLINK,$(CC) $(CATCHER_FLAGS) $< -o $@)
 
-$(B)/src/pages/pager_code.o: $(B)/gen/catcher.so
-$(B)/fuzz/src/pages/pager_code.o: $(B)/gen/catcher.so
+$(B)/gen/sites.so: runtime/pages/catcher/sites.c include/chop/pager.h
+	@mkdir -p $(@D)
+	$(call run,RTLINK,$(CC) $(CATCHER_FLAGS) $< -o $@)
+
+$(B)/src/pages/pager_code.o: $(B)/gen/catcher.so $(B)/gen/sites.so
+$(B)/fuzz/src/pages/pager_code.o: $(B)/gen/catcher.so $(B)/gen/sites.so
 $(B)/src/pages/pager_code.o: $(B)/gen/pager.bin
 $(B)/fuzz/src/pages/pager_code.o: $(B)/gen/pager.bin
 

@@ -31,7 +31,7 @@ struct options {
 	uint64_t window, pid, interval, sample_pages;
 	const char *output, *format, *slowdown;
 	double sample;
-	bool fifo, heap, catcher, list, ips, pin, move;
+	bool fifo, heap, catcher, list, ips, pin, move, sites;
 };
 
 static const struct opt table[] = {
@@ -54,6 +54,9 @@ static const struct opt table[] = {
 		   .min = 100),
 	OPT_FLAG(0, "heap", struct options, heap,
 		 "watch only the heap and other anonymous memory but stacks"),
+	OPT_FLAG(0, "sites", struct options, sites,
+		 "tell which call of malloc asked for each block of the heap: a preloaded\n"
+		 "library, some 20 us a call"),
 	OPT_FLAG(0, "ips", struct options, ips,
 		 "with instruction pointers (-no-ips: half a microsecond a record less)"),
 	OPT_FLAG(0, "pin", struct options, pin,
@@ -167,6 +170,8 @@ static void report(const struct pages_result *result, const struct options *opti
 	if (result->no_main)
 		log_warn("no malloc was seen: a statically linked program? try chop pages --heap "
 			 "--fifo --format vmtrace");
+	if (result->no_sites)
+		log_warn("no call of malloc was seen: a statically linked program?");
 	if (result->refused)
 		log_warn("%.1f MB of memory could not be watched: %s",
 			 (double)result->refused / 1e6, strerror(-result->refused_error));
@@ -253,6 +258,8 @@ static int check(struct options *options, const struct strvec *words, struct pag
 		return cmd_usage("--interval has no window: leave --fifo and --max-slowdown out");
 	if (!(options->sample > 0))
 		return cmd_usage("--sample: expected a part of the pages above 0");
+	if (options->sites && options->pid)
+		return cmd_usage("--sites preloads a library: not for a process that runs already");
 	if (options->sample_pages && (options->interval || strcmp(options->format, "binary")))
 		return cmd_usage(
 			"--sample-pages: only with a window, and in the binary format: the "
@@ -274,6 +281,7 @@ static int check(struct options *options, const struct strvec *words, struct pag
 		.no_pin = !options->pin,
 		.copies = !options->move,
 		.malloc_only = options->catcher,
+		.sites = options->sites,
 		.sample_pages = options->sample_pages,
 		.sample_limit = (uint64_t)(options->sample * (double)ALL_PAGES),
 	};

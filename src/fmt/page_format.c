@@ -52,6 +52,7 @@ const char *page_kind_name(uint32_t kind)
 		[CHOP_PAGE_LOST] = "lost",
 		[CHOP_PAGE_NOTE] = "note",
 		[CHOP_PAGE_END] = "end",
+		[CHOP_PAGE_ALLOC] = "alloc",
 	};
 
 	return kind < ARRAY_SIZE(names) && names[kind] ? names[kind] : "unknown";

@@ -32,6 +32,7 @@ void page_places_release(struct page_places *places)
 			free_places((struct page_place_vec *)(uintptr_t)value);
 	}
 	map_release(&places->processes);
+	page_blocks_release(&places->blocks);
 	for (size_t i = 0; i < places->images.length; i++) {
 		if (places->images.items[i]->usable)
 			image_close(&places->images.items[i]->image);
@@ -108,6 +109,19 @@ static void put_in(struct page_place_vec *vec, const struct page_place *place)
 {
 	take_out(vec, place->start, place->end);
 	insert(vec, above(vec, place->start), place);
+}
+
+static void on_alloc(struct page_places *places, const struct chop_page_record *record)
+{
+	const struct page_block block = {
+		.start = record->values[0],
+		.end = record->values[0] + record->values[1],
+		.site = record->values[2],
+		.process = record->process,
+	};
+
+	if (block.end > block.start)
+		page_blocks_add(&places->blocks, &block);
 }
 
 static void on_map(struct page_place_vec *vec, const struct chop_page_record *record)
@@ -203,6 +217,10 @@ void page_places_follow(struct page_places *places, const struct chop_page_recor
 	case CHOP_PAGE_EXEC:
 	case CHOP_PAGE_EXIT:
 		take_out(vec, 0, UINT64_MAX);
+		page_blocks_forget(&places->blocks, record->process);
+		break;
+	case CHOP_PAGE_ALLOC:
+		on_alloc(places, record);
 		break;
 	default:
 		break;
@@ -287,4 +305,16 @@ void page_places_name(struct page_places *places, uint32_t process, uint64_t add
 	else
 		buf_printf(out, "%s+%#" PRIx64, *place->path ? file_name(place->path) : "anonymous",
 			   offset);
+}
+
+void page_places_block(struct page_places *places, uint32_t process, uint64_t address,
+		       struct buf *out)
+{
+	const struct page_block *block = page_blocks_find(&places->blocks, process, address);
+
+	if (!block)
+		return;
+	buf_printf(out, " of %" PRIu64 " bytes from ", block->end - block->start);
+	/* The call is before the address it returns to: it may be the function's last. */
+	page_places_name(places, process, block->site - 1, out);
 }

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 #include "base/vec.h"
+#include "fmt/page_blocks.h"
 
 struct page_place {
 	uint64_t start, end, offset;
@@ -21,6 +22,7 @@ struct page_place_vec VEC_BODY(struct page_place);
 
 struct page_places {
 	struct map processes; /* process -> struct page_place_vec * */
+	struct page_blocks blocks;
 	struct page_images_vec VEC_BODY(struct page_image *) images; /* ELF files, by path */
 };
 
@@ -32,6 +34,9 @@ void page_places_follow(struct page_places *places, const struct chop_page_recor
 /* The mapping that holds an address, or NULL. */
 const struct page_place *page_places_find(const struct page_places *places, uint32_t process,
 					  uint64_t address);
+/* " of 800 bytes from main+0x1d (prog)" when the address is in a block that malloc handed out. */
+void page_places_block(struct page_places *places, uint32_t process, uint64_t address,
+		       struct buf *out);
 /* "memcpy+0x1a (libc.so.6)", "libc.so.6+0x26a1b", "[heap]+0x1b0", "anonymous+0x10" or hex. */
 void page_places_name(struct page_places *places, uint32_t process, uint64_t address,
 		      struct buf *out);

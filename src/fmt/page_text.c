@@ -67,6 +67,7 @@ static void text_access(struct text *text, const struct chop_page_record *record
 		buf_add_text(line, "new ");
 	buf_add_text(line, "in ");
 	page_places_name(&text->places, record->process, record->address, line);
+	page_places_block(&text->places, record->process, record->address, line);
 	if (record->flags & CHOP_PAGE_HAS_CALL) {
 		if (record->call < 0)
 			buf_add_text(line, " by the kernel");
@@ -98,6 +99,7 @@ static void text_event(struct buf *line, const struct chop_page_record *record)
 		protection(line, v[2]);
 		break;
 	case CHOP_PAGE_UNMAP:
+	case CHOP_PAGE_ALLOC:
 	case CHOP_PAGE_ADVISE:
 	case CHOP_PAGE_BREAK:
 		buf_printf(line, "%012" PRIx64 " %#" PRIx64, v[0], v[1]);
@@ -129,6 +131,11 @@ static int text_add(struct page_writer *writer, const struct chop_page_record *r
 		text_access(text, record);
 	else
 		text_event(&text->line, record);
+	if (record->kind == CHOP_PAGE_ALLOC) {
+		buf_add_text(&text->line, " from ");
+		page_places_name(&text->places, record->process, record->values[2] - 1,
+				 &text->line);
+	}
 	buf_add_char(&text->line, '\n');
 	page_places_follow(&text->places, record);
 	writer->records += record->kind < CHOP_PAGE_EVENT;

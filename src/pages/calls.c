@@ -243,10 +243,22 @@ static void watch_block(struct tracer *tracer, const struct task *task, uint64_t
 	batch_run(&batch);
 }
 
+static void tell_block(struct tracer *tracer, const struct task *task)
+{
+	struct chop_page_record record = tracer_record(task, CHOP_PAGE_ALLOC);
+
+	for (int i = 0; i < 3; i++)
+		record.values[i] = task->args[i + 1];
+	tracer->allocations++;
+	journal_tell(&tracer->journal, &record, NULL);
+}
+
 void calls_catcher(struct tracer *tracer, const struct task *task)
 {
 	struct space *space = task->process->space;
 
+	if (tracer->setup.sites && task->args[0] == CATCHER_ALLOC)
+		tell_block(tracer, task);
 	if (!tracer->setup.malloc_only || !space->serving)
 		return;
 	switch (task->args[0]) {

@@ -10,4 +10,8 @@ pager_code_end:
 pager_catcher:
 	.incbin "catcher.so"
 pager_catcher_end:
+	.globl pager_sites, pager_sites_end
+pager_sites:
+	.incbin "sites.so"
+pager_sites_end:
 	.section .note.GNU-stack, "", @progbits

@@ -29,6 +29,7 @@ static void set_up(struct space_setup *setup, const struct pages_options *option
 		.copies = options->copies,
 		.heap_only = options->heap_only,
 		.malloc_only = options->malloc_only,
+		.sites = options->sites,
 	};
 	if (grows && setup->slots < SLOTS_GROWING)
 		setup->slots = SLOTS_GROWING;
@@ -43,6 +44,7 @@ static void fill_result(const struct tracer *tracer, struct pages_result *result
 	result->cpu_ns = tracer->cpu_ns;
 	result->kept = tracer->kept;
 	result->no_main = tracer->setup.malloc_only && !tracer->catcher_seen;
+	result->no_sites = tracer->setup.sites && !tracer->allocations;
 	result->refused = tracer->refused;
 	result->refused_error = tracer->refused_error;
 	result->unshared = tracer->unshared;

@@ -33,6 +33,7 @@ struct pages_options {
 	bool no_ips;	       /* do not look for instruction pointers */
 	bool copies;	       /* copy pages as on Linux before 6.8, which cannot move them */
 	bool heap_only;
+	bool sites;	  /* tell who asked for blocks of the heap; only with argv */
 	bool malloc_only; /* VMTRACE: what malloc returns while main runs; only with argv */
 	/*
 	 * Called for each record, in order of time, by another thread. 0, or -errno with a
@@ -52,6 +53,7 @@ struct pages_result {
 	uint64_t cpu_ns;      /* CPU time they took */
 	uint64_t unknown_ips; /* accesses whose instruction is not known */
 	bool no_ips;	      /* instruction pointers could not be had at all */
+	bool no_sites;	      /* sites: no call of malloc was seen; a static program? */
 	bool no_main;	      /* malloc_only: no main was seen; a static program? */
 	uint64_t refused;     /* bytes of private mappings that could not be watched */
 	int refused_error;    /* -errno of the last */

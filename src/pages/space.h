@@ -19,6 +19,7 @@ struct space_setup {
 	bool slices;
 	bool copies;	  /* never UFFDIO_MOVE */
 	bool heap_only;	  /* only the heap and anonymous memory */
+	bool sites;	  /* who asked for blocks of the heap is recorded */
 	bool malloc_only; /* only what the catcher's library tells of */
 };
 

@@ -22,22 +22,24 @@
 #include "pages/image.h"
 #include "tracee/child.h"
 
-extern const uint8_t pager_catcher[], pager_catcher_end[];
+extern const uint8_t pager_catcher[], pager_catcher_end[], pager_sites[], pager_sites_end[];
 
-/* The library for malloc_only, in a file that is removed at the end. */
+/* The library for malloc_only or sites, in a file that is removed at the end. */
 static int write_preload(struct tracer *tracer)
 {
 	const char *directory = getenv("TMPDIR");
 	cleanup_close int fd = -1;
 	int error;
 
-	if (!tracer->setup.malloc_only)
+	if (!tracer->setup.malloc_only && !tracer->setup.sites)
 		return 0;
 	tracer->preload = xasprintf("%s/chop-catcher.XXXXXX", directory ? directory : "/tmp");
 	fd = mkstemp(tracer->preload);
 	if (fd < 0)
 		return err_sys(CHOP_USAGE, errno, "cannot create %s", tracer->preload);
-	error = io_write(fd, pager_catcher, (size_t)(pager_catcher_end - pager_catcher));
+	error = tracer->setup.sites
+			? io_write(fd, pager_sites, (size_t)(pager_sites_end - pager_sites))
+			: io_write(fd, pager_catcher, (size_t)(pager_catcher_end - pager_catcher));
 	if (!error && fchmod(fd, 0755))
 		error = -errno;
 	return error ? err_sys(CHOP_USAGE, -error, "cannot write %s", tracer->preload) : 0;

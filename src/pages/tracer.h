@@ -18,13 +18,14 @@ struct tracer {
 	pid_t first;		     /* the process everything began with */
 	int first_status;	     /* its end, as from waitpid */
 	bool first_gone;
-	bool child;	    /* we started it */
-	bool pin;	    /* keep processes and pagers together (affinity.c) */
-	cpu_set_t own_cpus; /* where we may run */
-	bool catcher_seen;  /* malloc_only: a main has begun */
-	char *preload;	    /* malloc_only: the library's path, removed at the end; owned */
-	bool leaving;	    /* everything is being let go */
-	uint64_t refused;   /* bytes of private mappings that could not be watched */
+	bool child;	      /* we started it */
+	bool pin;	      /* keep processes and pagers together (affinity.c) */
+	cpu_set_t own_cpus;   /* where we may run */
+	bool catcher_seen;    /* malloc_only: a main has begun */
+	uint64_t allocations; /* seen with `sites` */
+	char *preload;	  /* malloc_only, sites: the library's path, removed at the end; owned */
+	bool leaving;	  /* everything is being let go */
+	uint64_t refused; /* bytes of private mappings that could not be watched */
 	int refused_error;
 	uint64_t unshared;			     /* bytes of shared mappings that could not */
 	bool copied;				     /* pagers copy pages */
