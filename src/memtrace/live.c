@@ -125,7 +125,7 @@ void live_leave(struct live *live, const struct chop_regs *regs, enum live_state
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	live_signals_block();
-	live_unguard(live, 0, UINT64_MAX / 2, true);
+	live_unguard(live, 0, UINT64_MAX / 2);
 	engine_hand_over(live->engine);
 	live_end(live, state, "%s", text);
 	show_as_program(live, true);

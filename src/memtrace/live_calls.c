@@ -84,7 +84,7 @@ static bool changes_memory(struct live *live, const struct chop_regs *regs, long
 			*result = -ENOMEM;
 			return true;
 		}
-		live_unguard(live, start, start + size, false);
+		live_unguard(live, start, start + size);
 		engine_forget(live->engine, start, start + size);
 		if (regs->rax == SYS_mremap && regs->r10 & MREMAP_FIXED)
 			engine_forget(live->engine, regs->r8, regs->r8 + PAGE_UP(regs->rdx));
@@ -233,7 +233,7 @@ static long start_child(struct live *live, const struct chop_regs *regs)
 	if (regs->rax == SYS_clone)
 		stack = regs->rsi;
 	live_signals_block();
-	live_unguard(live, 0, UINT64_MAX / 2, true); /* nobody looks after the child's memory */
+	live_unguard(live, 0, UINT64_MAX / 2); /* nobody looks after the child's memory */
 	if (flags & CLONE_VM)
 		result = share_with_child(live, regs, flags, stack);
 	else
@@ -391,7 +391,7 @@ enum engine_result live_system_call(void *context, struct chop_regs *regs)
 		return ENGINE_CONTINUE;
 	result = answer(live, regs);
 	if (result == -EFAULT && live->guarded.length) { /* ours, perhaps */
-		live_unguard(live, 0, UINT64_MAX / 2, true);
+		live_unguard(live, 0, UINT64_MAX / 2);
 		result = answer(live, regs);
 	}
 	if (result == LIVE_AGAIN || (result == -EINTR && live_restarts(live, (long)number))) {

@@ -68,7 +68,7 @@ bool live_guard(struct live *live, uint64_t pc)
 	return true;
 }
 
-void live_unguard(struct live *live, uint64_t start, uint64_t end, bool open)
+void live_unguard(struct live *live, uint64_t start, uint64_t end)
 {
 	size_t kept = 0;
 
@@ -77,7 +77,7 @@ void live_unguard(struct live *live, uint64_t start, uint64_t end, bool open)
 
 		if (page >= end || page + CHOP_PAGE_SIZE <= start)
 			live->guarded.items[kept++] = page;
-		else if (open)
+		else
 			mprotect(at(page), CHOP_PAGE_SIZE, ALL);
 	}
 	if (kept == live->guarded.length)
@@ -99,6 +99,6 @@ bool live_guard_hit(struct live *live, const struct chop_regs *regs, uint64_t ad
 		live_leave(live, regs, LIVE_LEFT,
 			   "the code at %#lx writes to the page that it is in", regs->rip);
 	}
-	live_unguard(live, page, page + CHOP_PAGE_SIZE, true);
+	live_unguard(live, page, page + CHOP_PAGE_SIZE);
 	return true;
 }

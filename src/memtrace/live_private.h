@@ -85,8 +85,8 @@ void live_child(struct live *live, const struct chop_regs *regs, bool own_memory
 /* live_guard.c */
 /* Write-protect the code at pc; false when it is not of the kind that can be. */
 bool live_guard(struct live *live, uint64_t pc);
-/* Let the program write there again; open: undo the protection, which is still ours. */
-void live_unguard(struct live *live, uint64_t start, uint64_t end, bool open);
+/* Let the program write there again. */
+void live_unguard(struct live *live, uint64_t start, uint64_t end);
 /* At a fault: true when a guard was all there was to it. */
 bool live_guard_hit(struct live *live, const struct chop_regs *regs, uint64_t address);
 
