@@ -75,7 +75,9 @@ static int each_written_page(struct clone *clone, written_fn *function)
 	for (size_t i = 0; i < clone->ranges.length && !error; i++) {
 		struct walk walk = { clone, &clone->ranges.items[i], function };
 
-		if (walk.range->flags & PAGE_WRITE)
+		/* What was closed at entry may be open by now. */
+		if (walk.range->flags & PAGE_WRITE ||
+		    !(walk.range->flags & (PAGE_READ | PAGE_EXECUTE)))
 			error = page_table_scan(
 				clone->table, pid, clone->twin, walk.range->start, walk.range->end,
 				CHOP_TABLE_ACCESSED | CHOP_TABLE_DIRTY, one_page, &walk);

@@ -19,6 +19,7 @@
 #include "tracee/inject.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
+#include "tracee/wait.h"
 
 /* They are held until the owner has waited this long in a call. */
 #define LOOK_US		       100
@@ -202,6 +203,7 @@ int passage_let_others_run(struct passage *run, struct event *event)
 		run->failed = serve(run, event);
 	} while (!run->failed);
 	threads_stop(run->tracee, run->owner);
+	wait_settle_calls(run->tracee, run->owner);
 	run->tracee->run_all = RUN_FREE;
 	threads_await_ends(run->tracee);
 	if (run->failed) { /* the owner is still in its call */

@@ -294,6 +294,9 @@ static void step_out(const struct vdso *vdso, struct tracee *tracee, struct thre
 			return;
 		if (thread_resume(thread, RUN_STEP, 0) || !wait_for(tracee, thread, &status))
 			return;
+		/* Asked to stop before, it had no occasion yet. */
+		if (status >> 16 == PTRACE_EVENT_STOP && !thread->group_stopped)
+			continue;
 		/* Behind a system call it is TRAP_BRKPT. */
 		if (status >> 16 || WSTOPSIG(status) != SIGTRAP ||
 		    (thread->info.si_code != TRAP_TRACE && thread->info.si_code != TRAP_BRKPT)) {

@@ -17,7 +17,9 @@
 
 static bool is_writable(const struct uffd_range *range)
 {
-	return range->kind != RANGE_LEFT && range->flags & PAGE_WRITE;
+	/* What the region, or others, have changed the protection of may be writable by now. */
+	return range->kind != RANGE_LEFT &&
+	       (range->flags & PAGE_WRITE || range->kind == RANGE_COPIED);
 }
 
 /* -- memory mapped since entry: no range of ours knows it ---------------------------------- */

@@ -403,6 +403,44 @@ static bool on_call(struct thread *thread, struct event *event)
 	return true;
 }
 
+/* At the entry of a call: as if it had not been made yet, at the exit of none. */
+static void undo_call(struct tracee *tracee, struct thread *thread)
+{
+	struct chop_regs entry, regs;
+	int status;
+
+	if (thread_get_regs(thread, &entry))
+		return;
+	regs = entry;
+	arch_cancel_call(&regs);
+	if (thread_set_regs(thread, &regs) || thread_resume(thread, RUN_CALLS, 0) ||
+	    !wait_for(tracee, thread, &status))
+		return;
+	if (status >> 16 || WSTOPSIG(status) != CALL_STOP) {
+		wait_queue(tracee, thread->tid, status);
+		return;
+	}
+	arch_rewind_call(&entry);
+	thread_set_regs(thread, &entry);
+}
+
+void wait_settle_calls(struct tracee *tracee, const struct thread *but)
+{
+	for (size_t i = tracee->queue.length; i-- > 0;) {
+		const struct queued_stop *stop = &tracee->queue.items[i];
+		struct thread *thread = thread_find(tracee, stop->tid);
+		struct event event;
+
+		if (!thread || thread == but || stop->breakpoint || !WIFSTOPPED(stop->status) ||
+		    stop_event(stop->status) || WSTOPSIG(stop->status) != CALL_STOP)
+			continue;
+		vec_remove(&tracee->queue, i);
+		thread->queued = false;
+		if (on_call(thread, &event) && event.kind == EVENT_CALL_ENTRY)
+			undo_call(tracee, thread);
+	}
+}
+
 /* The same hit as one before: the instruction had raised a signal instead of running. */
 static bool is_again(struct thread *thread)
 {

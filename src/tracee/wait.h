@@ -21,6 +21,11 @@ void wait_queue(struct tracee *tracee, pid_t tid, int status);
 void wait_adopt(struct tracee *tracee);
 /* The same, and first wait for threads that were told of and have not reported yet. */
 void wait_born(struct tracee *tracee);
+/*
+ * All but that one are stopped. Have none of them wait at a system call's entry or exit, where it
+ * could not be stepped: what is not made yet will be made when it goes on.
+ */
+void wait_settle_calls(struct tracee *tracee, const struct thread *but);
 /* Deal with one stop; true when it is an event for the caller (or time was up). */
 bool wait_step(struct tracee *tracee, struct event *event);
 /* Take what a stop tells about the thread itself into its fields. */
