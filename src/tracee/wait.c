@@ -17,7 +17,7 @@
 #include "tracee/threads.h"
 #include "tracee/trampoline.h"
 
-#define CALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
+#define CALL_STOP WAIT_CALL_STOP
 
 pid_t wait_any(int *status)
 {
@@ -277,7 +277,7 @@ static struct thread *welcome(struct tracee *tracee, pid_t tid)
 	return thread;
 }
 
-static bool is_queued(const struct tracee *tracee, pid_t tid)
+bool wait_is_queued(const struct tracee *tracee, pid_t tid)
 {
 	for (size_t i = 0; i < tracee->queue.length; i++) {
 		if (tracee->queue.items[i].tid == tid)
@@ -297,32 +297,13 @@ static void await_born(struct tracee *tracee, const struct queued_stop *stop)
 	    event != PTRACE_EVENT_VFORK)
 		return;
 	if (ptrace(PTRACE_GETEVENTMSG, stop->tid, 0, &child) || !child ||
-	    thread_find(tracee, (pid_t)child) || is_queued(tracee, (pid_t)child))
+	    thread_find(tracee, (pid_t)child) || wait_is_queued(tracee, (pid_t)child))
 		return;
 	do
 		tid = waitpid((pid_t)child, &status, __WALL);
 	while (tid < 0 && errno == EINTR);
 	if (tid > 0)
 		*vec_push(&tracee->queue) = (struct queued_stop){ .tid = tid, .status = status };
-}
-
-void wait_born(struct tracee *tracee)
-{
-	for (size_t i = 0; i < tracee->newborn.length; i++) {
-		pid_t tid = (pid_t)tracee->newborn.items[i];
-		cleanup_free char *task = xasprintf("/proc/%d/task/%d", tracee->pid, tid);
-		int status;
-		pid_t got;
-
-		if (thread_find(tracee, tid) || is_queued(tracee, tid) || access(task, F_OK))
-			continue;
-		do
-			got = waitpid(tid, &status, __WALL);
-		while (got < 0 && errno == EINTR);
-		if (got == tid)
-			wait_queue(tracee, tid, status);
-	}
-	wait_adopt(tracee);
 }
 
 void wait_adopt(struct tracee *tracee)
@@ -393,7 +374,7 @@ static bool on_event(struct tracee *tracee, struct thread *thread, int status, s
 	return false;
 }
 
-static bool on_call(struct thread *thread, struct event *event)
+bool wait_on_call(const struct thread *thread, struct event *event)
 {
 	uint8_t info[128] = { 0 }; /* struct ptrace_syscall_info: op is its first byte */
 
@@ -401,44 +382,6 @@ static bool on_call(struct thread *thread, struct event *event)
 		return false;
 	event->kind = info[0] == PTRACE_SYSCALL_INFO_ENTRY ? EVENT_CALL_ENTRY : EVENT_CALL_EXIT;
 	return true;
-}
-
-/* At the entry of a call: as if it had not been made yet, at the exit of none. */
-static void undo_call(struct tracee *tracee, struct thread *thread)
-{
-	struct chop_regs entry, regs;
-	int status;
-
-	if (thread_get_regs(thread, &entry))
-		return;
-	regs = entry;
-	arch_cancel_call(&regs);
-	if (thread_set_regs(thread, &regs) || thread_resume(thread, RUN_CALLS, 0) ||
-	    !wait_for(tracee, thread, &status))
-		return;
-	if (status >> 16 || WSTOPSIG(status) != CALL_STOP) {
-		wait_queue(tracee, thread->tid, status);
-		return;
-	}
-	arch_rewind_call(&entry);
-	thread_set_regs(thread, &entry);
-}
-
-void wait_settle_calls(struct tracee *tracee, const struct thread *but)
-{
-	for (size_t i = tracee->queue.length; i-- > 0;) {
-		const struct queued_stop *stop = &tracee->queue.items[i];
-		struct thread *thread = thread_find(tracee, stop->tid);
-		struct event event;
-
-		if (!thread || thread == but || stop->breakpoint || !WIFSTOPPED(stop->status) ||
-		    stop_event(stop->status) || WSTOPSIG(stop->status) != CALL_STOP)
-			continue;
-		vec_remove(&tracee->queue, i);
-		thread->queued = false;
-		if (on_call(thread, &event) && event.kind == EVENT_CALL_ENTRY)
-			undo_call(tracee, thread);
-	}
 }
 
 /* The same hit as one before: the instruction had raised a signal instead of running. */
@@ -519,7 +462,7 @@ static bool dispatch(struct tracee *tracee, pid_t tid, int status, struct event 
 	if (stop_event(status))
 		return on_event(tracee, thread, status, event);
 	if (WSTOPSIG(status) == CALL_STOP)
-		return on_call(thread, event);
+		return wait_on_call(thread, event);
 	switch (wait_trap(tracee, thread, status, &address)) {
 	case WAIT_BREAKPOINT:
 		return on_breakpoint(tracee, thread, address, event);

@@ -5,6 +5,13 @@
 
 #include "tracee/tracee.h"
 
+/* The signal of a stop at a system call (PTRACE_O_TRACESYSGOOD). */
+#define WAIT_CALL_STOP (SIGTRAP | 0x80)
+
+/* At such a stop: which of the two it is, EVENT_CALL_ENTRY or EVENT_CALL_EXIT. */
+bool wait_on_call(const struct thread *thread, struct event *event);
+/* A stop of that thread waits in the queue. */
+bool wait_is_queued(const struct tracee *tracee, pid_t tid);
 /* waitpid for any traced thread; -EINTR when a signal came for us, -ECHILD. */
 pid_t wait_any(int *status);
 /*
@@ -19,7 +26,7 @@ void wait_queue(struct tracee *tracee, pid_t tid, int status);
  * Forked children are let go; threads and vfork children are in the list, stopped.
  */
 void wait_adopt(struct tracee *tracee);
-/* The same, and first wait for threads that were told of and have not reported yet. */
+/* The same, and first wait for threads that were told of and have not reported yet (wait_rest.c). */
 void wait_born(struct tracee *tracee);
 /*
  * All but that one are stopped. Have none of them wait at a system call's entry or exit, where it
