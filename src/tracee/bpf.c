@@ -42,5 +42,8 @@ int bpf_refused(int error)
 		return err_set(CHOP_MISSING, EPERM,
 			       "cannot load BPF programs: not permitted; run as root or with "
 			       "CAP_BPF and CAP_PERFMON");
+	if (error == -EAGAIN)
+		return err_set(CHOP_DIFFERS, EINTR,
+			       "a signal interrupted the loading of BPF programs");
 	return err_sys(CHOP_MISSING, -error, "this kernel refuses our BPF programs");
 }

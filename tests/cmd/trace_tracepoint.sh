@@ -39,6 +39,19 @@ count 'reached 4 times' -begin-probe t:syscalls:sys_exit_getppid -active 1ms
 # 9 writes: 4 to each descriptor, and the last line.
 count 'reached 9 times' -begin-probe 't:syscalls:sys_e?ter_write' -active 1ms
 
+# Without root: calls are seen all the same; for the rest it is said what to grant.
+if [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null; then
+	cp "$CHOP" tool && cp "$program" program && chmod 755 tool program .
+	other() { setpriv --reuid=65534 --regid=65534 --clear-groups ./tool trace -no-trace "$@" -- ./program; }
+	expect_status 0 other -begin-probe t:syscalls:sys_enter_getppid -active 1ms
+	expect_error_match 'reached 4 times'
+	expect_status 5 other -begin-probe t:sched:sched_switch -active 1ms
+	expect_one_error 'run as root'
+	expect_status 5 other -begin-probe 't:syscalls:sys_enter_write if fd == 1' -active 1ms
+	expect_one_error 'run as root'
+	rm tool program
+fi
+
 need_facility userfaultfd
 need gdb
 
@@ -94,6 +107,24 @@ capture handler -max-traces 2 -begin-probe 't:signal:signal_generate if sig == 1
 instruction handler | grep -q '<on_signal' || fail "not in the handler: $(instruction handler)"
 capture tillsignal -max-traces 2 -begin-probe t:syscalls:sys_exit_getppid -end-probe 't:signal:signal_deliver if sig == 10'
 capture tillthread -indices 2 -begin-probe t:syscalls:sys_enter_getppid -end-probe t:task:task_newtask
+# Interrupted at any moment: no stop of ours is left behind.
+for round in 0 1 2; do
+	chop trace -no-trace -begin-probe 't:sched:*' -active 1ms -- "$program" >said 2>errors &
+	watcher=$!
+	for ((i = 0; i < 6000; i++)); do
+		grep -q "round $round" said errors && break
+		sleep 0.01
+	done
+	kill -TERM $watcher 2>/dev/null
+	wait $watcher
+	# The program goes on alone; it has written its last line when it ends.
+	for ((i = 0; i < 600; i++)); do
+		grep -q signals said && break
+		sleep 0.1
+	done
+	[ $i -lt 600 ] || fail "it stopped: $(cat said errors)"
+done
+
 # Sleeps are slept once, and whoever waits sees no stop.
 capture asleep -max-traces 3 -begin-probe 't:sched:sched_switch if prev_state == 1' -active 20us
 exit 0
