@@ -9,10 +9,10 @@ pages=10000
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 # What the program measured: ns a page in all, ns a page inside, ns at the begin, ns at the end
-traced() { # BACKEND MEGABYTES PAGES ORDER plain|half
+traced() { # BACKEND MEGABYTES PAGES ORDER plain|half [TIMES]
 	rm -rf t
 	taskset -c 0 chop trace -q --backend "$1" -function region -trace-dir t -- \
-		"$BENCH/touch" "$2" "$3" "$4" "$5" 2>error || { cat error >&2; return 1; }
+		"$BENCH/touch" "${@:2}" 2>error || { cat error >&2; return 1; }
 }
 files() { # ORDER
 	mkdir files
@@ -70,6 +70,22 @@ for backend in $possible; do
 	echo "$backend$begin$end"
 done | awk '{ printf "%-8s | %8.2f %8.2f %8.2f | %8.2f %8.2f %8.2f\n",
 	$1, $2 / 1e6, $3 / 1e6, $4 / 1e6, $5 / 1e6, $6 / 1e6, $7 / 1e6 }'
+
+echo
+echo "Several captures in one run: what the program waits at the begin of the first one, and of those"
+echo "after it (median), ms, by its resident size (1000 pages touched)"
+echo
+printf '%-8s | %8s %8s %8s | %8s %8s %8s\n' way 'first 10' '100' '1024 MB' 'next 10' '100' '1024 MB'
+for backend in $possible; do
+	first='' next=''
+	for size in 10 100 1024; do
+		traced $backend $size 1000 random plain 6 >many || exit 1
+		first+=" $(head -n 1 many | cut -d' ' -f3)"
+		next+=" $(tail -n +2 many | cut -d' ' -f3 | median)"
+	done
+	echo "$backend$first$next"
+done | awk '{ printf "%-8s | %8.2f %8.2f %8.2f | %8.2f %8.2f %8.2f\n", $1, $2 / 1e6, $3 / 1e6,
+	$4 / 1e6, $5 / 1e6, $6 / 1e6, $7 / 1e6 }'
 
 echo
 echo "200 000 scattered pages of 1 GB in one capture:"
