@@ -123,14 +123,13 @@ static void restore_breakpoint(const struct capture *capture, uint64_t pc, uint8
 		code[0] = byte;
 }
 
-/* process_vm_readv: what is not mapped is an error, not a fault. */
-static size_t read_code(void *context, uint64_t pc, uint8_t *code, size_t size)
+/* process_vm_readv: what is not mapped is an error, not a fault. Bytes that are there. */
+static size_t read_memory(uint64_t address, uint8_t *bytes, size_t size)
 {
-	struct region *region = context;
-	size_t in_page = CHOP_PAGE_SIZE - pc % CHOP_PAGE_SIZE;
-	struct iovec local = { code, size };
-	struct iovec remote[2] = { { (void *)(uintptr_t)pc, size },
-				   { (void *)(uintptr_t)(pc + in_page), 0 } };
+	size_t in_page = CHOP_PAGE_SIZE - address % CHOP_PAGE_SIZE;
+	struct iovec local = { bytes, size };
+	struct iovec remote[2] = { { (void *)(uintptr_t)address, size },
+				   { (void *)(uintptr_t)(address + in_page), 0 } };
 	ssize_t got;
 
 	if (in_page < size) {
@@ -138,9 +137,27 @@ static size_t read_code(void *context, uint64_t pc, uint8_t *code, size_t size)
 		remote[1].iov_len = size - in_page;
 	}
 	got = process_vm_readv(getpid(), &local, 1, remote, in_page < size ? 2 : 1, 0);
-	if (got > 0)
-		restore_breakpoint(region->capture, pc, code);
 	return got > 0 ? (size_t)got : 0;
+}
+
+/* While a block is translated its code cannot change: several instructions are read at once. */
+static size_t read_code(void *context, uint64_t pc, uint8_t *code, size_t size)
+{
+	struct region *region = context;
+	struct code_ahead *ahead = &region->ahead;
+
+	if (ahead->block != region->tables->nblocks || pc < ahead->address ||
+	    pc + size > ahead->address + ahead->size) {
+		ahead->block = region->tables->nblocks;
+		ahead->address = pc;
+		ahead->size = read_memory(pc, ahead->bytes, sizeof(ahead->bytes));
+	}
+	if (size > ahead->address + ahead->size - pc)
+		size = ahead->address + ahead->size - pc;
+	memcpy(code, ahead->bytes + (pc - ahead->address), size);
+	if (size)
+		restore_breakpoint(region->capture, pc, code);
+	return size;
 }
 
 /* ---- running */
@@ -269,7 +286,9 @@ static void run(struct region *region, struct engine *engine)
 void region_run(const struct capture *capture, struct ring *ring, struct mem_tables *tables,
 		struct region_report *report)
 {
-	struct region region = { .capture = capture, .report = report, .ring = ring };
+	struct region region = {
+		.capture = capture, .tables = tables, .report = report, .ring = ring
+	};
 	struct engine_config config = { .ring = ring,
 					.tables = tables,
 					.ends = capture->ends.items,

@@ -34,8 +34,18 @@ struct span {
 struct span_vec VEC_BODY(struct span);
 
 /* A replay of the log: the next record, and what the log has mapped. */
+/* Code read ahead, for the block that is being translated. */
+struct code_ahead {
+	uint32_t block; /* how many there were */
+	uint64_t address;
+	size_t size;
+	uint8_t bytes[256];
+};
+
 struct region {
 	const struct capture *capture;
+	const struct mem_tables *tables;
+	struct code_ahead ahead;
 	struct region_report *report;
 	struct engine *engine;
 	struct ring *ring;

@@ -46,6 +46,7 @@ struct work {
 	uint64_t seen[BLOCK_INSNS]; /* targets followed, not to be followed again */
 	unsigned int nseen, nsides, nconstants;
 	struct lap lap;
+	bool ring_saved; /* the ring pointer is in the state */
 	struct side sides[BLOCK_SIDES];
 	struct constant constants[BLOCK_INSNS];
 };
@@ -215,7 +216,10 @@ static void copy_insn(struct work *w, const struct insn *insn)
 	uint8_t *at;
 
 	if (insn->uses_stolen) {
-		emit_save(e, STOLEN, STATE_PTR);
+		/* within a block it stays what it is; a fault that moves it tells the state */
+		if (!w->ring_saved)
+			emit_save(e, STOLEN, STATE_PTR);
+		w->ring_saved = true;
 		emit_load(e, STOLEN, STATE_R11);
 	}
 	at = e->at;
@@ -522,6 +526,7 @@ static void begin(struct work *w, struct translator *t, struct code_cache *cache
 	w->nseen = 1;
 	w->nsides = w->nconstants = 0;
 	w->lap = (struct lap){ 0 };
+	w->ring_saved = false;
 	w->b.e = (struct emitter){ cache->at, t->state };
 	w->b.tables = t->tables;
 	w->b.wide_masks = t->wide_masks;
