@@ -186,13 +186,11 @@ static void emit_sides(struct work *w)
 
 	for (unsigned int i = 0; i < w->nsides; i++) {
 		const struct side *side = &w->sides[i];
-		uint8_t *branch;
 
 		emit_link(side->branch, e->at);
 		emit_block_number(e, add_block(w, &side->block), false);
 		emit_advance(e, side->block.nslots);
-		branch = emit_branch(e, 0xe9, 0);
-		link_or_exit(w, branch, side->target);
+		link_or_exit(w, emit_branch(e, 0xe9, 0), side->target);
 	}
 }
 
@@ -396,8 +394,7 @@ static bool continue_after_branch(struct work *w, const struct insn *insn)
 	side->target = loops ? insn->next : insn->target;
 	side->block = w->b.block;
 	w->nsides++;
-	if (!loops)
-		w->pc = insn->next;
+	w->pc = loops ? w->pc : insn->next;
 	return true;
 }
 
