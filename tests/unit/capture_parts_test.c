@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "capture/session.h"
+#include "capture/vm_flags.h"
 #include "test.h"
 
 static void add(struct pagelog *log, uint64_t address, int byte, bool ordered)
@@ -39,6 +40,49 @@ static void records_each_page_once(void **state)
 	assert_true(pagelog_has(&log, 0x3000));
 	assert_false(pagelog_has(&log, 0x4000));
 	pagelog_release(&log);
+}
+
+static void takes_contents_later(void **state)
+{
+	cleanup_capture struct capture capture;
+	struct pagelog log = { 0 };
+	uint8_t *room;
+
+	(void)state;
+	capture_init(&capture);
+	pagelog_begin(&log, &capture);
+	pagelog_note(&log, 0x3000, 1, true);
+	pagelog_note(&log, 0x1000, 2, true);
+	pagelog_note(&log, 0x3000, 4, true);
+	pagelog_note(&log, 0x5000, 2, false);
+	assert_int_equal(capture.pages.length, 3);
+	assert_int_equal(capture.pages.items[0].order, 1);
+	assert_int_equal(capture.pages.items[0].flags, 5);
+	assert_int_equal(capture.pages.items[1].order, 2);
+	assert_int_equal(capture.pages.items[2].order, 0);
+	assert_true(pagelog_has(&log, 0x1000));
+	assert_null(pagelog_before(&log, 0x1000));
+	assert_null(pagelog_find(&log, 0x2000));
+	/* Rooms made for many at once are neighbours, and each is given once. */
+	pagelog_reserve(&log, 1000);
+	room = pagelog_take(&log);
+	for (size_t i = 1; i < 1000; i++)
+		assert_ptr_equal(pagelog_take(&log), room + i * CHOP_PAGE_SIZE);
+	pagelog_find(&log, 0x1000)->before = room;
+	assert_ptr_equal(pagelog_before(&log, 0x1000), room);
+	pagelog_release(&log);
+}
+
+static void finds_flags_of_mappings(void **state)
+{
+	const char *flags = " rd wr mr gd lo \nVmFlags: dc wf\n";
+
+	(void)state;
+	assert_true(vm_flags_has(flags, "rd"));
+	assert_true(vm_flags_has(flags, "lo"));
+	assert_false(vm_flags_has(flags, "dc")); /* the next mapping's */
+	assert_false(vm_flags_has(flags, "dw"));
+	assert_false(vm_flags_has("", "rd"));
 }
 
 static void keeps_the_end_only_where_it_differs(void **state)
@@ -106,6 +150,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_each_page_once),
+		cmocka_unit_test(takes_contents_later),
+		cmocka_unit_test(finds_flags_of_mappings),
 		cmocka_unit_test(keeps_the_end_only_where_it_differs),
 		cmocka_unit_test(reads_lists_of_invocations),
 		cmocka_unit_test(refuses_bad_lists),
