@@ -58,6 +58,7 @@ int BPF_PROG(on_fault, unsigned long address, struct pt_regs *registers, unsigne
 		return 0;
 	}
 	fault->address = address;
+	fault->time = bpf_ktime_get_ns();
 	fault->ip = registers->ip;
 	fault->thread = ids.pid;
 	fault->code = (u32)code;

@@ -12,6 +12,7 @@ typedef __UINT64_TYPE__ uint64_t;
 
 struct pager_fault {
 	uint64_t address, ip;
+	uint64_t time; /* ns, CLOCK_MONOTONIC */
 	uint32_t thread;
 	uint32_t code; /* the processor's error code */
 };

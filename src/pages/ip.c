@@ -165,7 +165,7 @@ static void collect_ring(struct ip_source *source, struct ip_ring *ring)
 		    sample.header.size == sizeof(sample)) {
 			copy_out(ring, tail, &sample, sizeof(sample));
 			*vec_push(&source->batch) = (struct ip_sample){
-				sample.time, { sample.address, sample.ip }, sample.thread
+				sample.time, { sample.address, sample.ip, 0 }, sample.thread
 			};
 		} else if (sample.header.type == PERF_RECORD_LOST) {
 			struct {
@@ -215,11 +215,11 @@ static void trim(struct ip_queue *queue)
 	queue->first = 0;
 }
 
-void ip_push(struct ip_source *source, uint32_t thread, uint64_t address, uint64_t ip)
+void ip_push(struct ip_source *source, uint32_t thread, const struct ip_fault *fault)
 {
 	struct ip_queue *queue = queue_of(source, thread);
 
-	*vec_push(&queue->faults) = (struct ip_fault){ address, ip };
+	*vec_push(&queue->faults) = *fault;
 	trim(queue);
 }
 
@@ -236,12 +236,13 @@ void ip_collect(struct ip_source *source)
 	for (size_t i = 0; i < source->batch.length; i++) {
 		const struct ip_sample *sample = &source->batch.items[i];
 
-		ip_push(source, sample->thread, sample->fault.address, sample->fault.ip);
+		ip_push(source, sample->thread, &sample->fault);
 	}
 	source->batch.length = 0;
 }
 
-bool ip_find(struct ip_source *source, uint32_t thread, uint64_t address, uint64_t *ip)
+bool ip_find(struct ip_source *source, uint32_t thread, uint64_t address, uint64_t latest,
+	     uint64_t *ip)
 {
 	struct ip_queue *queue;
 	uint64_t value;
@@ -250,6 +251,8 @@ bool ip_find(struct ip_source *source, uint32_t thread, uint64_t address, uint64
 		return false;
 	queue = (struct ip_queue *)(uintptr_t)value;
 	for (size_t i = queue->first; i < queue->faults.length; i++) {
+		if (queue->faults.items[i].time > latest)
+			return false;
 		if (queue->faults.items[i].address != address)
 			continue;
 		*ip = queue->faults.items[i].ip;

@@ -17,6 +17,7 @@
 
 struct ip_fault {
 	uint64_t address, ip;
+	uint64_t time; /* ns, CLOCK_MONOTONIC; 0 not known */
 };
 
 struct ip_sample {
@@ -47,8 +48,13 @@ void ip_end_process(struct ip_source *source, pid_t process);
 void ip_release(struct ip_source *source);
 /* Take in what the kernel has sampled. */
 void ip_collect(struct ip_source *source);
-/* The instruction that touched the address, and forget faults of the thread before it. */
-bool ip_find(struct ip_source *source, uint32_t thread, uint64_t address, uint64_t *ip);
+/*
+ * The instruction that touched the address, no later than `latest` (as ip_fault.time), and
+ * forget faults of the thread before it. A later touch is another one: the kernel may have
+ * made the one that is asked for, and the address comes again.
+ */
+bool ip_find(struct ip_source *source, uint32_t thread, uint64_t address, uint64_t latest,
+	     uint64_t *ip);
 /* The thread is gone. */
 void ip_forget(struct ip_source *source, uint32_t thread);
 
@@ -61,6 +67,6 @@ int ip_bpf_add(struct ip_bpf *bpf, pid_t process);
 void ip_bpf_remove(struct ip_bpf *bpf, pid_t process);
 /* Give each fault since the last time to ip_push. */
 void ip_bpf_collect(struct ip_bpf *bpf, struct ip_source *source);
-void ip_push(struct ip_source *source, uint32_t thread, uint64_t address, uint64_t ip);
+void ip_push(struct ip_source *source, uint32_t thread, const struct ip_fault *fault);
 
 #endif

@@ -27,7 +27,8 @@ static int take(void *context, void *data, size_t size)
 	struct ip_bpf *bpf = context;
 
 	if (size >= sizeof(*fault) && bpf->target)
-		ip_push(bpf->target, fault->thread, fault->address, fault->ip);
+		ip_push(bpf->target, fault->thread,
+			&(struct ip_fault){ fault->address, fault->ip, fault->time });
 	return 0;
 }
 

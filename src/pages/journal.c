@@ -17,6 +17,11 @@
 #include "base/err.h"
 
 #define PERIOD_NS 10000000 /* between two looks at the rings */
+/*
+ * Between the two clocks. A fault is told before the pager hears of it, and a page that was
+ * closed since takes a whole window of faults, 100 us at least.
+ */
+#define SLACK_NS 40000
 
 static uint64_t monotonic(void)
 {
@@ -28,14 +33,32 @@ static uint64_t monotonic(void)
 
 /* -- time ----------------------------------------------------------------------------------- */
 
+/* Both clocks at one moment: we may be put off the processor between two looks. */
+static void look(uint64_t *clock, uint64_t *ns)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (int i = 0; i < 5; i++) {
+		uint64_t before = arch_clock(), now = monotonic(), took = arch_clock() - before;
+
+		if (took >= best)
+			continue;
+		best = took;
+		*clock = before + took / 2;
+		*ns = now;
+	}
+}
+
 /* Let the clock run for a moment to know its rate; each batch then corrects it. */
 static void calibrate(struct journal *journal)
 {
 	struct timespec nap = { 0, 2000000 };
-	uint64_t clock = arch_clock(), ns = monotonic();
+	uint64_t clock, ns, later, later_ns;
 
+	look(&clock, &ns);
 	nanosleep(&nap, NULL);
-	journal->rate = (double)(monotonic() - ns) / (double)(arch_clock() - clock);
+	look(&later, &later_ns);
+	journal->rate = (double)(later_ns - ns) / (double)(later - clock);
 	journal->clock = clock;
 	journal->time = 0;
 	journal->start_ns = ns;
@@ -123,7 +146,9 @@ static void add_access(struct journal *journal, const struct feed *feed,
 		record.flags |= CHOP_PAGE_HAS_CALL | CHOP_PAGE_HAS_IP;
 	} else if (from->flags & PAGER_LATE) {
 		record.kind = CHOP_PAGE_WRITTEN;
-	} else if (ip_find(&journal->ips, from->thread, from->address, &record.ip)) {
+	} else if (ip_find(&journal->ips, from->thread, from->address,
+			   journal->start_ns + to_time(journal, from->clock) + SLACK_NS,
+			   &record.ip)) {
 		record.flags |= CHOP_PAGE_HAS_IP;
 		if (is_fetch(from, record.ip))
 			record.kind = CHOP_PAGE_EXECUTE;
@@ -211,11 +236,12 @@ static void hand_out_until(struct journal *journal, uint64_t clock)
 
 static void pass(struct journal *journal)
 {
-	uint64_t clock = arch_clock(), time = monotonic() - journal->start_ns;
+	uint64_t clock, ns;
 
+	look(&clock, &ns);
 	collect(journal);
 	hand_out_until(journal, clock);
-	advance(journal, clock, time);
+	advance(journal, clock, ns - journal->start_ns);
 }
 
 static void *run(void *context)

@@ -6,7 +6,7 @@
 need python3
 need_facility ptrace userfaultfd userfaultfd-move
 
-expect_status 0 chop pages -q --sites -w 40 -o t.pages -- "$PROG/pages_sites"
+expect_status 0 chop pages -q --sites --no-ips -w 40 -o t.pages -- "$PROG/pages_sites"
 cp "$OUT" blocks
 expect_status 0 chop convert -q t.pages --to text -o text
 cat >compare.py <<'PY'
@@ -14,7 +14,7 @@ import bisect, re
 blocks = sorted((int(a, 16), int(b, 16), name) for a, b, name in map(str.split, open("blocks")))
 starts = [block[0] for block in blocks]
 line = re.compile(r"\S+ \d+ (?:read|write) ([0-9a-f]{12}) .*?(?: of (\d+) bytes from (\S+?)\+0x[0-9a-f]+ \((\S+)\))?"
-                  r"(?: by \S+| at .*)?$")
+                  r"(?: (?:by|at) .*)?$")
 seen = {}
 used = False
 for text in open("text"):
