@@ -25,7 +25,7 @@ same() { # OPTIONS... -- COMMAND...: traced and untraced, two captures
 	shift
 	rm -rf t t.*
 	"$@" >alone
-	expect_status 0 timeout 60 "$CHOP" trace -function region -trace-dir t "${options[@]}" -- "$@"
+	expect_status 0 timeout 60 "$CHOP" trace -backend uffd -function region -trace-dir t "${options[@]}" -- "$@"
 	cmp alone "$OUT" || { show_output; fail "$*: another output"; }
 }
 
@@ -61,7 +61,7 @@ attach() { # COMMAND...: it runs "waits", and has printed two lines
 	done
 	pid=$(pgrep -f "^$program waits\$" | head -n 1)
 	[ -n "$pid" ] || fail "$*: does not run"
-	"$CHOP" trace -p "$pid" -function region -max-traces 2 -trace-dir t >"$OUT" 2>"$ERR" &
+	"$CHOP" trace -backend uffd -p "$pid" -function region -max-traces 2 -trace-dir t >"$OUT" 2>"$ERR" &
 	chop=$!
 	until ! kill -0 $chop 2>/dev/null; do # calls of region() until there were enough
 		echo >&9
@@ -100,7 +100,7 @@ END
 same -module "$program" -- sh -c "$(cat few.sh)" "$program"
 captures 2 t
 if ! sh -c 'ulimit -n 4; ulimit -n 64' 2>/dev/null; then # not even root may raise it
-	expect_status 5 "$CHOP" trace -function region -module "$program" -trace-dir none -- \
+	expect_status 5 "$CHOP" trace -backend uffd -function region -module "$program" -trace-dir none -- \
 		sh -c 'ulimit -n 4; exec "$0" none' "$program"
 	expect_one_error 'limit on open files .*leaves no room'
 fi
