@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define PAGES 8
@@ -124,6 +125,53 @@ unsigned long slow(void)
 {
 	have(do_slow);
 	return sum(old, SIZE);
+}
+
+/* -- threads that ask for the time all the time ------------------------------------------------ */
+
+static volatile int ticking;
+
+static void *tick(void *unused)
+{
+	struct timespec now, last = { 0, 0 };
+	unsigned long backwards = 0;
+
+	while (ticking) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		backwards += now.tv_sec < last.tv_sec;
+		last = now;
+	}
+	return backwards ? "backwards" : unused;
+}
+
+static void do_nothing(void)
+{
+	ticking++;
+}
+
+unsigned long times(void)
+{
+	have(do_nothing);
+	return (unsigned long)ticking;
+}
+
+static void times_of(void)
+{
+	pthread_t threads[2];
+	void *said;
+
+	ticking = 1;
+	for (int i = 0; i < 2; i++)
+		pthread_create(&threads[i], NULL, tick, NULL);
+	for (int i = 0; i < 5; i++)
+		times();
+	printf("times: %d\n", ticking);
+	ticking = 0;
+	for (int i = 0; i < 2; i++) {
+		pthread_join(threads[i], &said);
+		if (said)
+			printf("%s\n", (char *)said);
+	}
 }
 
 /* -- a file ---------------------------------------------------------------------------------- */
@@ -270,6 +318,7 @@ static const struct {
 	{ "maps", maps },   { "file", file },	  { "arena", arena }, { "commits", commits },
 	{ "opens", opens }, { "takes", takes },	  { "drops", drops }, { "protects", protects },
 	{ "moves", moves }, { "covers", covers },
+	{ "times", times },
 };
 
 static sigjmp_buf back;
@@ -310,6 +359,10 @@ int main(int argc, char **argv)
 		other = map(SIZE, PROT_NONE);
 		reserved = map(SIZE, PROT_NONE);
 		pthread_create(&thread, NULL, helper, NULL);
+		if (regions[i].region == times) {
+			times_of();
+			return 0;
+		}
 		/* Those that take memory away can do it once. */
 		for (int round = 0; round < (i > 0 && i < 6 ? 2 : 1); round++)
 			printf("%s: %lx, %s %s\n", regions[i].name, regions[i].region(),

@@ -25,6 +25,15 @@ expect_status 0 chop syscalls --from maps/0.sys
 grep -E '^\[pid +[0-9]+\] mmap\(' "$ERR" | grep -q MAP_FIXED || fail "no mmap: $(cat "$ERR")"
 expect_error_match "^\[pid +[0-9]+\] munmap\("
 
+# Other threads that are in and out of the changed functions of the vdso come to no harm.
+expect_status 0 chop trace -q -function times -module call_threads -indices 0-4 -trace-dir times \
+	-- "$PROG/call_threads" times
+expect_output 'times: 6'
+for id in 0 2 4; do
+	expect_status 0 chop snippet -q times -c $id -o times.snippet
+	expect_status 0 ./times.snippet
+done
+
 # And in translation.
 for name in commits takes drops protects covers; do
 	expect_status 0 chop mem $name --count
