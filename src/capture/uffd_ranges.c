@@ -138,7 +138,8 @@ static int check_limits(const struct uffd *uffd)
 		return err_set(
 			CHOP_MISSING, ENOMEM,
 			"the program has %zu mappings; capturing needs twice that, more than "
-			"vm.max_map_count=%zu: raise it",
+			"vm.max_map_count=%zu: raise it, or use "
+			"-backend mprotect",
 			uffd->capture->maps.length, most);
 	if (prlimit(thread_alive(uffd->base.tracee), RLIMIT_AS, NULL, &limit) ||
 	    limit.rlim_cur == RLIM_INFINITY)
@@ -146,7 +147,8 @@ static int check_limits(const struct uffd *uffd)
 	if (read_number(status, "VmSize:") * 1024 + size + (1 << 20) > limit.rlim_cur)
 		return err_set(CHOP_MISSING, ENOMEM,
 			       "the program's limit on address space (ulimit -v, %" PRIu64
-			       " kB) leaves no room to move its memory: raise it",
+			       " kB) leaves no room to move its memory: raise it, or use "
+			       "-backend mprotect",
 			       (uint64_t)limit.rlim_cur / 1024);
 	return 0;
 }
