@@ -216,10 +216,11 @@ int mrc_reduce(const struct references *references, const char *how, uint64_t ke
 	struct reduced_vec reduced = { 0 };
 	int error;
 
-	if (keep < references->valid_from)
+	/* Of a sample's pages, as --keep is. */
+	if ((double)keep < (double)references->valid_from * references->rate)
 		log_warn("the trace is only valid from %" PRIu64 " pages on, and so is what is "
 			 "kept of it",
-			 references->valid_from);
+			 (uint64_t)((double)references->valid_from * references->rate));
 	if (references->block > UINT32_MAX)
 		return err_set(CHOP_USAGE, EINVAL, "--reduce: blocks are too large");
 	if (!strcmp(how, "sad"))

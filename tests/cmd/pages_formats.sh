@@ -143,6 +143,11 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null &&
 	expect_status 5 setpriv --reuid 65534 --regid 65534 --clear-groups ./mychop pages -- echo on
 	expect_output on
 	expect_one_error 'userfaultfd is not allowed .* make /dev/userfaultfd accessible, or set'
+	# A process of somebody else.
+	sleep 100 &
+	expect_status 5 setpriv --reuid 65534 --regid 65534 --clear-groups ./mychop pages -o x -p $!
+	expect_one_error 'cannot attach to [0-9]+: not permitted; run as root'
+	kill $! && wait $! 2>/dev/null
 fi
 
 # A window below what an instruction can need is raised.
