@@ -315,6 +315,11 @@ int recorder_enter(struct recorder *recorder, const struct chop_regs *regs)
 		return out_of_memory(error);
 	recorder->ended = policy == POLICY_END;
 	if (recorder->ended) {
+		/* An exit is an end like any other. */
+		if (!recorder->split && call.number != SYS_exit && call.number != SYS_exit_group)
+			capture_warn(recorder->capture,
+				     "the region ends before its system call %s: %s",
+				     arch_call_name(call.number), reason);
 		syslog_end(log_of(recorder));
 		recorder->open = false;
 		return 0;
