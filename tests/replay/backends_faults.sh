@@ -137,6 +137,7 @@ fi
 
 # Somebody else traces it.
 if command -v strace >/dev/null; then
+	rm -f output # what was said before is not what is waited for
 	strace -o /dev/null "$OWN" stay >output </dev/null &
 	await 60 says inside || fail "strace: $(cat output)"
 	victim=$(awk '/^inside/ { print $2 }' output)
