@@ -244,19 +244,33 @@ static int register_missing(struct uffd *uffd, struct uffd_range *range)
 	return error;
 }
 
-/*
- * The kernel writes the owner's rseq area whenever it preempts it. Its memory must be
- * registered before it is emptied, or that write would put a page of zeros there. Only
- * this one: moving registered memory is much slower.
- */
-static int register_rseq(struct uffd *uffd)
+static int register_one(struct uffd *uffd, uint64_t address)
 {
-	uint64_t address = uffd->capture->rseq_address;
 	struct uffd_range *range = address ? uffd_find(uffd, address) : NULL;
 
-	if (!range || range->kind != RANGE_MOVED || range->file_over)
+	if (!range || range->kind != RANGE_MOVED || range->file_over || range->registered)
 		return 0;
 	return register_missing(uffd, range);
+}
+
+/*
+ * Memory that others may touch between its leaving and its registration, and find a page of zeros
+ * there, which the program would go on with: the owner's rseq area, which the kernel writes
+ * whenever it preempts it, and the arguments and environment, on the stack, which ps and top have
+ * the kernel read. They are registered before they are emptied. Only they: moving registered
+ * memory is much slower.
+ */
+static int register_early(struct uffd *uffd)
+{
+	uint64_t start, end;
+	int error = register_one(uffd, uffd->capture->rseq_address);
+
+	if (!error && !memory_arguments(uffd->base.tracee, &start, &end)) {
+		error = register_one(uffd, start);
+		if (!error)
+			error = register_one(uffd, end - 1);
+	}
+	return error;
 }
 
 static void queue_move(struct uffd *uffd, struct uffd_range *range)
@@ -434,7 +448,7 @@ static int arm(struct uffd *uffd, struct thread *owner)
 	if (!error)
 		error = copy_ranges(uffd);
 	if (!error)
-		error = register_rseq(uffd);
+		error = register_early(uffd);
 	if (!error)
 		error = inject_run(uffd->base.tracee, owner, uffd->calls.items, uffd->calls.length);
 	if (!error)

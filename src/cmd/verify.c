@@ -147,13 +147,14 @@ static void verify_directory(struct verification *v, const char *path)
 static void verify_file(struct verification *v, const char *path)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int open_error = fd < 0 ? errno : 0;
 	struct row *row = vec_push(&v->rows);
 	struct snippet_info info = { 0 };
 	int error;
 
 	*row = (struct row){ .name = xstrdup(path) };
 	progress_show("verifying %s", path);
-	error = fd < 0 ? err_sys(CHOP_USAGE, errno, "cannot open %s", path)
+	error = fd < 0 ? err_sys(CHOP_USAGE, open_error, "cannot open %s", path)
 		       : snippet_open(path, fd, &info);
 	row->function = xstrdup(info.function ? info.function : "-");
 	row->invocation = info.invocation;

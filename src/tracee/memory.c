@@ -173,6 +173,28 @@ char *memory_read_text(const struct tracee *tracee, uint64_t address, size_t max
 	return NULL;
 }
 
+int memory_arguments(const struct tracee *tracee, uint64_t *start, uint64_t *end)
+{
+	/* The thread's, not the process': for that the kernel adds up all threads' times. */
+	cleanup_free char *path = xasprintf("/proc/%d/task/%d/stat", tracee->pid, tracee->pid);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint64_t arguments[4]; /* fields 48 to 51: arg_start, arg_end, env_start, env_end */
+	char text[2048];
+	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *at;
+
+	text[size > 0 ? size : 0] = '\0';
+	at = strrchr(text, ')'); /* the end of field 2, the name */
+	for (int field = 3; at && field <= 48; field++)
+		at = strchr(at + 1, ' ');
+	if (!at || sscanf(at, "%lu%lu%lu%lu", &arguments[0], &arguments[1], &arguments[2],
+			  &arguments[3]) != 4)
+		return -EIO;
+	*start = arguments[0] < arguments[2] ? arguments[0] : arguments[2];
+	*end = arguments[1] > arguments[3] ? arguments[1] : arguments[3];
+	return *end > *start ? 0 : -ENOENT;
+}
+
 uint64_t memory_auxv(const struct tracee *tracee, uint64_t type)
 {
 	for (size_t i = 0; i + 1 < tracee->auxv_size / sizeof(uint64_t); i += 2) {

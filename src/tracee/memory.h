@@ -26,6 +26,13 @@ size_t memory_read_code(const struct tracee *tracee, uint64_t address, uint8_t *
 /* A string of at most `max` - 1 bytes; NULL when it cannot be read. Caller frees. */
 char *memory_read_text(const struct tracee *tracee, uint64_t address, size_t max);
 
+/*
+ * Where the kernel finds the program's arguments and environment (proc(5), stat) for whoever reads
+ * /proc/PID/cmdline or environ, ps and top among them. -errno when it cannot be told, without a
+ * message.
+ */
+int memory_arguments(const struct tracee *tracee, uint64_t *start, uint64_t *end);
+
 /* Value of an auxiliary vector entry (AT_ENTRY, ...); 0 when absent. */
 uint64_t memory_auxv(const struct tracee *tracee, uint64_t type);
 

@@ -14,6 +14,8 @@ expect_status 2 chop snippet empty
 expect_one_error 'empty'
 expect_status 2 chop verify /bin/true
 expect_one_error '/bin/true is not a snippet'
+expect_status 2 chop verify nowhere
+expect_one_error 'cannot open nowhere: No such file'
 expect_status 2 chop verify /dev/null
 expect_one_error '/dev/null is not a snippet'
 

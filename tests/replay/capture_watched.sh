@@ -1,0 +1,39 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+# Somebody else (ps, top) reads the arguments of a program whenever they like, that of a region
+# too: the kernel reads them on the program's stack, which is on its way elsewhere just then.
+. "$(dirname "$0")/../lib.sh"
+need_facility ptrace userfaultfd
+need python3
+own trace_modes
+"$OWN" count 60 >alone
+
+for back_end in uffd clone mprotect; do
+	rm -rf try
+	chop trace -backend $back_end -function main -trace-dir try -- "$OWN" count 1 >/dev/null 2>&1 || continue
+	python3 - "$OWN" <<'PY' &
+import glob, os, sys
+name = os.path.basename(sys.argv[1])
+while os.path.exists("alone"):
+    for comm in glob.glob("/proc/[0-9]*/comm"):
+        arguments = comm[:-4] + "cmdline"
+        try:
+            if open(comm).read().strip() != name:
+                continue
+            for i in range(3000):
+                os.close(os.open(arguments, os.O_RDONLY)) if i % 2 else open(arguments, "rb", 0).read()
+        except OSError:
+            pass
+PY
+	reader=$!
+	for i in 1 2 3 4 5 6 7 8; do
+		rm -rf t
+		expect_status 0 chop trace -q -backend $back_end -function step -module trace_modes \
+			-indices 0-29 -trace-dir t -- "$OWN" count 60
+		cmp -s alone "$OUT" || { kill $reader; show_output; fail "$back_end: the output differs"; }
+	done
+	kill $reader
+	wait $reader 2>/dev/null
+	expect_status 0 chop verify t -c 0
+done
+exit 0
