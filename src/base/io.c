@@ -104,8 +104,12 @@ int io_read_file(const char *path, struct buf *buf)
 		return err_sys(CHOP_USAGE, errno, "cannot open %s", path);
 	if (!fstat(fd, &status) && S_ISREG(status.st_mode) && status.st_size > 0)
 		buf_reserve(buf, (size_t)status.st_size);
+	else
+		buf_reserve(buf, 16384);
 	for (;;) {
-		ssize_t got = read(fd, buf_reserve(buf, 65536), 65536);
+		/* No more room than there is, while that will do: most files of /proc are small. */
+		char *end = buf_reserve(buf, 4096);
+		ssize_t got = read(fd, end, buf->capacity - buf->length - 1);
 
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "arch/arch.h"
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -395,9 +396,11 @@ static void let_go(struct session *session, bool killed)
 int session_run(const struct session_options *options, struct session_result *result)
 {
 	struct session session = { .options = options, .result = result };
+	uint32_t cpu[CHOP_CPU_WORDS];
 	bool killed;
 	int error;
 
+	arch_cpu(cpu); /* remembered there: the program does not wait for it at its first region */
 	*result = (struct session_result){ 0 };
 	if (options->backend)
 		session.ops = find_backend(options->backend);

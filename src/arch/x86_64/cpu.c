@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /* What this CPU can do, as the words that captures keep: enum chop_cpu_word. */
 #include <cpuid.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <string.h>
 
@@ -14,11 +15,13 @@ static uint64_t xcr0(void)
 	return (uint64_t)high << 32 | low;
 }
 
-void arch_cpu(uint32_t words[CHOP_CPU_WORDS])
+static uint32_t cpu[CHOP_CPU_WORDS];
+
+static void ask(void)
 {
+	uint32_t *words = cpu;
 	uint32_t eax, ebx, ecx, edx;
 
-	memset(words, 0, CHOP_CPU_WORDS * sizeof(*words));
 	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx))
 		return;
 	words[CHOP_CPU_SIGNATURE] = eax;
@@ -43,6 +46,15 @@ void arch_cpu(uint32_t words[CHOP_CPU_WORDS])
 		words[CHOP_CPU_80000001_ECX] = ecx;
 		words[CHOP_CPU_80000001_EDX] = edx;
 	}
+}
+
+/* Asked once: under a hypervisor each cpuid takes many microseconds. */
+void arch_cpu(uint32_t words[CHOP_CPU_WORDS])
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	pthread_once(&once, ask);
+	memcpy(words, cpu, sizeof(cpu));
 }
 
 static bool has(const uint32_t *words, enum chop_cpu_word word, uint32_t bits)
