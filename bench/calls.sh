@@ -5,7 +5,7 @@
 set -u -o pipefail
 calls=${BENCH_CALLS:-20000} runs=${BENCH_RUNS:-5}
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-program=$BENCH/calls
+program=$BENCH/pread
 
 native() { taskset -c 0 "$program" "$calls" 3</dev/zero; }
 traced() { taskset -c 0 strace -o /dev/null "$program" "$calls" 3</dev/zero; }

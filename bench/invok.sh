@@ -8,10 +8,10 @@ least() { sort -n | head -n 1; }
 # Interleaved rounds; a call's time and processor time with each.
 many=10000000 few=5000
 for ((i = 0; i < rounds; i++)); do
-	"$BENCH/calls" $many 0 >>native
-	chop invok -q -f bench_call -- "$BENCH/calls" $many 0 >>noted
-	chop invok -q -f bench_call -o rows -- "$BENCH/calls" $many 0 >>written
-	chop invok -q -f bench_call -breakpoints -- "$BENCH/calls" $few 0 >>stopped
+	"$BENCH/invoked" $many 0 >>native
+	chop invok -q -f bench_call -- "$BENCH/invoked" $many 0 >>noted
+	chop invok -q -f bench_call -o rows -- "$BENCH/invoked" $many 0 >>written
+	chop invok -q -f bench_call -breakpoints -- "$BENCH/invoked" $few 0 >>stopped
 done
 rm -f rows
 wall=$(cut -d' ' -f1 native | least) cpu=$(cut -d' ' -f2 native | least)
@@ -36,9 +36,9 @@ for size in 50 200 1000 10000; do
 	count=$((10000000 / (size * 3 + 40))) # 10 ms
 	rm -f theirs ours
 	for ((i = 0; i < 4 * rounds; i++)); do
-		"$BENCH/calls" $count $size instrumented | cut -d' ' -f3 >>theirs
+		"$BENCH/invoked" $count $size instrumented | cut -d' ' -f3 >>theirs
 		chop invok -q -f bench_call -o rows -format json -- \
-			"$BENCH/calls" $count $size >/dev/null
+			"$BENCH/invoked" $count $size >/dev/null
 		tr '{' '\n' <rows | sed -n 's/.*"time_ns":\([0-9]*\).*/\1/p' |
 			head -n -1 | sort -n | awk '{ v[NR] = $1 } END { n = NR - int(NR / 50)
 				for (i = 1; i <= n; i++) s += v[i]; print s / n }' >>ours

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * calls N SIZE [instrumented]: calls a function N times that makes SIZE steps. Prints what a call
+ * invoked N SIZE [instrumented]: calls a function N times that makes SIZE steps. Prints what a call
  * took, in ns: of time, of processor time, and, instrumented, by the function's own clock: the
  * time stamp counter at its begin and end, less what reading it takes; of the 98 % shortest calls.
  */
