@@ -46,6 +46,31 @@ own() { # NAME
 	cp "$PROG/$1" "$OWN" || fail "cannot copy $1"
 }
 
+# Wait until a command succeeds, a minute at most.
+wait_for() { # COMMAND...
+	local i
+	for ((i = 0; i < 1200; i++)); do
+		"$@" >/dev/null 2>&1 && return 0
+		sleep 0.05
+	done
+	fail "waited in vain for: $*"
+}
+
+# The back ends but uffd that this machine allows, into $backends; what the others miss is told.
+find_backends() {
+	local backend
+	backends=
+	for backend in clone mprotect; do
+		if chop trace -backend $backend -function region -trace-dir try -- \
+			"$PROG/backends_hard" own >/dev/null 2>"$ERR"; then
+			backends+=" $backend"
+		else
+			echo "$backend: $(cat "$ERR")"
+		fi
+		rm -rf try
+	done
+}
+
 # Skip unless each program is there.
 need() { # PROGRAM...
 	local program

@@ -19,6 +19,15 @@ void *vec_grow(void *items, size_t *capacity, size_t needed, size_t item_size)
 	return xreallocarray(items, grown, item_size);
 }
 
+size_t vec_open_gap(void *items, size_t *length, size_t index, size_t item_size)
+{
+	char *gap = (char *)items + index * item_size;
+
+	memmove(gap + item_size, gap, (*length - index) * item_size);
+	(*length)++;
+	return index;
+}
+
 void vec_close_gap(void *items, size_t *length, size_t index, size_t item_size)
 {
 	char *gap = (char *)items + index * item_size;

@@ -33,6 +33,13 @@
 
 #define vec_last(vec) (&(vec)->items[(vec)->length - 1])
 
+/* Pointer to a new, uninitialised item before what was item `index`. */
+#define vec_insert(vec, index)                                                      \
+	((vec)->items = vec_grow((vec)->items, &(vec)->capacity, (vec)->length + 1, \
+				 sizeof(*(vec)->items)),                            \
+	 (vec)->items +                                                             \
+		 vec_open_gap((vec)->items, &(vec)->length, (index), sizeof(*(vec)->items)))
+
 /* Remove item `index`, keeping the order of the rest. */
 #define vec_remove(vec, index) \
 	vec_close_gap((vec)->items, &(vec)->length, (index), sizeof(*(vec)->items))
@@ -51,6 +58,8 @@
 	} while (0)
 
 void *vec_grow(void *items, size_t *capacity, size_t needed, size_t item_size);
+/* `index`. */
+size_t vec_open_gap(void *items, size_t *length, size_t index, size_t item_size);
 void vec_close_gap(void *items, size_t *length, size_t index, size_t item_size);
 
 /* The two vectors everybody needs. strvec does not own its strings. */

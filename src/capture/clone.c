@@ -174,10 +174,7 @@ static void split(struct clone *clone, uint64_t address)
 	upper.start = address;
 	range->end = address;
 	index = (size_t)(range - clone->ranges.items) + 1;
-	*vec_push(&clone->ranges) = upper;
-	memmove(&clone->ranges.items[index + 1], &clone->ranges.items[index],
-		(clone->ranges.length - 1 - index) * sizeof(upper));
-	clone->ranges.items[index] = upper;
+	*vec_insert(&clone->ranges, index) = upper;
 }
 
 static bool within(const struct clone_range *range, uint64_t start, uint64_t end)

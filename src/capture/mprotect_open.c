@@ -40,8 +40,11 @@ static void queue(struct protect *protect, uint64_t start, uint64_t end, uint64_
 		};
 }
 
+typedef void gap_fn(struct protect *protect, const struct protect_range *range,
+		    const struct span *gap);
+
 /* For the parts of [start, end) that are watched and not open. */
-static void queue_gaps(struct protect *protect, uint64_t start, uint64_t end, bool give)
+static void each_gap(struct protect *protect, uint64_t start, uint64_t end, gap_fn *function)
 {
 	for (size_t i = protect_from(protect, start); i < protect->ranges.length; i++) {
 		const struct protect_range *range = &protect->ranges.items[i];
@@ -53,8 +56,28 @@ static void queue_gaps(struct protect *protect, uint64_t start, uint64_t end, bo
 			break;
 		for (; range->kind == PROTECT_WATCHED && spans_gap(&protect->open, at, stop, &gap);
 		     at = gap.end)
-			queue(protect, gap.start, gap.end, give ? protection(range) : PROT_NONE);
+			function(protect, range, &gap);
 	}
+}
+
+static void queue_given(struct protect *protect, const struct protect_range *range,
+			const struct span *gap)
+{
+	queue(protect, gap->start, gap->end, protection(range));
+}
+
+static void queue_taken(struct protect *protect, const struct protect_range *range,
+			const struct span *gap)
+{
+	(void)range;
+	queue(protect, gap->start, gap->end, PROT_NONE);
+}
+
+static void expect_gap(struct protect *protect, const struct protect_range *range,
+		       const struct span *gap)
+{
+	(void)range;
+	spans_add(&protect->expected, gap->start, gap->end);
 }
 
 static int run_calls(struct protect *protect, struct thread *thread)
@@ -91,7 +114,7 @@ static int arm_singly(struct protect *protect, struct thread *thread, uint64_t s
 		if (range->start >= end)
 			break;
 		protect->calls.length = 0;
-		queue_gaps(protect, range->start, range->end, false);
+		each_gap(protect, range->start, range->end, queue_taken);
 		error = run_calls(protect, thread);
 		for (size_t k = 0; k < protect->calls.length && !error; k++) {
 			const struct arch_entry *call = &protect->calls.items[k];
@@ -141,7 +164,7 @@ int protect_arm(struct protect *protect, struct thread *thread, uint64_t start, 
 	if (error)
 		return error;
 	protect->calls.length = 0;
-	queue_gaps(protect, start, end, false);
+	each_gap(protect, start, end, queue_taken);
 	error = run_calls(protect, thread);
 	for (size_t i = 0; i < protect->calls.length && !error; i++) {
 		if (protect->calls.items[i].result < 0)
@@ -155,7 +178,7 @@ int protect_disarm(struct protect *protect, struct thread *thread, uint64_t star
 	int error;
 
 	protect->calls.length = 0;
-	queue_gaps(protect, start, end, true);
+	each_gap(protect, start, end, queue_given);
 	error = run_calls(protect, thread);
 	for (size_t i = 0; i < protect->calls.length && !error; i++) {
 		const struct arch_entry *call = &protect->calls.items[i];
@@ -323,18 +346,7 @@ void protect_expect(struct backend *backend, uint64_t start, uint64_t end)
 
 	start &= -(uint64_t)CHOP_PAGE_SIZE;
 	end = (end + CHOP_PAGE_SIZE - 1) & -(uint64_t)CHOP_PAGE_SIZE;
-	for (size_t i = protect_from(protect, start); i < protect->ranges.length; i++) {
-		const struct protect_range *range = &protect->ranges.items[i];
-		uint64_t at = range->start > start ? range->start : start;
-		uint64_t stop = range->end < end ? range->end : end;
-		struct span gap;
-
-		if (range->start >= end)
-			break;
-		for (; range->kind == PROTECT_WATCHED && spans_gap(&protect->open, at, stop, &gap);
-		     at = gap.end)
-			spans_add(&protect->expected, gap.start, gap.end);
-	}
+	each_gap(protect, start, end, expect_gap);
 }
 
 bool protect_pending(struct backend *backend)

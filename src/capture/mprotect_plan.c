@@ -132,8 +132,5 @@ void protect_split(struct protect *protect, uint64_t address)
 	upper.start = address;
 	range->end = address;
 	index = (size_t)(range - protect->ranges.items) + 1;
-	*vec_push(&protect->ranges) = upper;
-	memmove(&protect->ranges.items[index + 1], &protect->ranges.items[index],
-		(protect->ranges.length - 1 - index) * sizeof(upper));
-	protect->ranges.items[index] = upper;
+	*vec_insert(&protect->ranges, index) = upper;
 }

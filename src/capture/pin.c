@@ -2,19 +2,12 @@
 #include "capture/pin.h"
 
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/rseq.h>
 
-#include "base/alloc.h"
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/io.h"
 #include "tracee/memory.h"
-
-/* Position of "processor" in /proc/PID/stat, counted from the field after the name. */
-#define PROCESSOR_FIELD 37
+#include "tracee/proc_stat.h"
 
 /* The kernel keeps it for the program in its rseq area, which is read much faster. */
 static int cpu_by_rseq(const struct tracee *tracee, pid_t tid)
@@ -30,31 +23,13 @@ static int cpu_by_rseq(const struct tracee *tracee, pid_t tid)
 	return cpu;
 }
 
-static int cpu_by_stat(const struct tracee *tracee, pid_t tid)
-{
-	cleanup_free char *path = xasprintf("/proc/%d/task/%d/stat", tracee->pid, tid);
-	cleanup_buf struct buf text = { 0 };
-	const char *at;
-
-	if (io_read_file(path, &text)) {
-		err_clear();
-		return -1;
-	}
-	at = strrchr(buf_text(&text), ')');
-	for (int field = 0; at && field < PROCESSOR_FIELD; field++) {
-		at = strchr(at, ' ');
-		at = at ? at + 1 : NULL;
-	}
-	return at ? atoi(at) : -1;
-}
-
 void pin_begin(struct pin *pin, const struct tracee *tracee, const struct thread *owner)
 {
 	cpu_set_t one;
 
 	*pin = (struct pin){ .tid = owner->tid, .cpu = cpu_by_rseq(tracee, owner->tid) };
 	if (pin->cpu < 0)
-		pin->cpu = cpu_by_stat(tracee, owner->tid);
+		pin->cpu = proc_stat_processor(owner->tid);
 	if (pin->cpu < 0 || pin->cpu >= CPU_SETSIZE)
 		pin->cpu = -1;
 	if (pin->cpu < 0 || sched_getaffinity(owner->tid, sizeof(pin->owner), &pin->owner) ||

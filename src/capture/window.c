@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Regions that are windows of time: wait, trace, repeat. */
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
-#include "base/io.h"
 #include "base/progress.h"
 #include "capture/session_state.h"
 #include "tracee/interrupt.h"
+#include "tracee/proc_stat.h"
 #include "tracee/threads.h"
 
 /* No thread could be stopped: look again after this time, ns. */
@@ -20,19 +17,6 @@
 void window_schedule(struct session *session)
 {
 	interrupt_at(interrupt_now() + session->options->interval);
-}
-
-/* State in /proc/PID/stat: 'R' for one that runs. */
-static char state_of(const struct tracee *tracee, pid_t tid)
-{
-	cleanup_free char *path = xasprintf("/proc/%d/task/%d/stat", tracee->pid, tid);
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	char text[256] = "", *end;
-
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		return 0;
-	end = strrchr(text, ')');
-	return end && end[1] ? end[2] : 0;
 }
 
 /* One that runs; failing that, one that waits. */
@@ -46,7 +30,7 @@ static struct thread *choose(const struct tracee *tracee)
 		if (thread->foreign || thread->exiting || thread->stopped || thread->suspended ||
 		    thread->queued)
 			continue;
-		if (state_of(tracee, thread->tid) == 'R')
+		if (proc_stat_state(thread->tid) == 'R')
 			return thread;
 		if (!chosen)
 			chosen = thread;

@@ -67,14 +67,6 @@ static size_t above(const struct page_place_vec *vec, uint64_t address)
 	return low;
 }
 
-static void insert(struct page_place_vec *vec, size_t index, const struct page_place *place)
-{
-	vec_push(vec);
-	memmove(&vec->items[index + 1], &vec->items[index],
-		(vec->length - 1 - index) * sizeof(*vec->items));
-	vec->items[index] = *place;
-}
-
 /* Take [start, end) out, cutting what reaches beyond. */
 static void take_out(struct page_place_vec *vec, uint64_t start, uint64_t end)
 {
@@ -89,7 +81,7 @@ static void take_out(struct page_place_vec *vec, uint64_t start, uint64_t end)
 			rest.offset += end - rest.start;
 			rest.start = end;
 			place->end = start;
-			insert(vec, index + 1, &rest);
+			*vec_insert(vec, index + 1) = rest;
 			return;
 		}
 		if (place->start < start) {
@@ -108,7 +100,7 @@ static void take_out(struct page_place_vec *vec, uint64_t start, uint64_t end)
 static void put_in(struct page_place_vec *vec, const struct page_place *place)
 {
 	take_out(vec, place->start, place->end);
-	insert(vec, above(vec, place->start), place);
+	*vec_insert(vec, above(vec, place->start)) = *place;
 }
 
 static void on_alloc(struct page_places *places, const struct chop_page_record *record)

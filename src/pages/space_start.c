@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "tracee/proc_stat.h"
 
 extern const uint8_t pager_code[], pager_code_end[];
 
@@ -141,18 +142,6 @@ static int map_pages(struct space *space, struct tasks *tasks, struct task *task
 	return error < 0 ? error : 0;
 }
 
-static bool is_zombie(pid_t pid)
-{
-	cleanup_free char *path = xasprintf("/proc/%d/stat", pid);
-	cleanup_buf struct buf text = { 0 };
-	const char *state;
-
-	if (io_read_file(path, &text))
-		return true;
-	state = strrchr(buf_text(&text), ')');
-	return state && state[1] && state[2] == 'Z';
-}
-
 /* What a killed chop left: its pager has put the memory back, or is about to. */
 pid_t space_await_other(const struct space *space)
 {
@@ -164,11 +153,13 @@ pid_t space_await_other(const struct space *space)
 	for (int i = 0; i < 5000; i++) {
 		cleanup_free char *path = xasprintf("/proc/%d/comm", setup.pid);
 		cleanup_buf struct buf name = { 0 };
+		char state;
 
 		if (access(path, R_OK) || io_read_file(path, &name) ||
 		    strcmp(buf_text(&name), "chop-pager\n"))
 			return 0;
-		if (is_zombie(setup.pid))
+		state = proc_stat_state(setup.pid);
+		if (!state || state == 'Z')
 			break;
 		nanosleep(&nap, NULL);
 	}

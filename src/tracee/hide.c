@@ -15,36 +15,18 @@
 #include "base/log.h"
 #include "tracee/inject.h"
 #include "tracee/memory.h"
+#include "tracee/proc_stat.h"
 #include "tracee/threads.h"
 #include "tracee/wait.h"
 
-/* The 39th field of /proc/PID/stat, counted from the third, behind the name (proc(5)). */
-#define FIELD_PROCESSOR 36
-
 /* -- answering ----------------------------------------------------------------------------- */
-
-/* Where the thread ran last; -1 when that cannot be told. */
-static int processor_of(const struct thread *thread)
-{
-	cleanup_free char *path = xasprintf("/proc/%d/stat", thread->tid);
-	cleanup_buf struct buf text = { 0 };
-	const char *at = NULL;
-
-	if (!io_read_file(path, &text))
-		at = strrchr(buf_text(&text), ')');
-	else
-		err_clear();
-	for (int i = 0; at && i <= FIELD_PROCESSOR; i++)
-		at = strchr(at + 1, ' ');
-	return at ? atoi(at) : -1;
-}
 
 /* Execute it where the thread did, when the answer depends on that. */
 static void answer(const struct thread *thread, struct chop_regs *regs)
 {
 	uint32_t leaf = (uint32_t)regs->rax, subleaf = (uint32_t)regs->rcx;
 	bool moved = arch_cpuid_is_local(leaf);
-	int processor = moved ? processor_of(thread) : -1;
+	int processor = moved ? proc_stat_processor(thread->tid) : -1;
 	struct chop_event event;
 	cpu_set_t own, one;
 

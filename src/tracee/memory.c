@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "tracee/breakpoint.h"
+#include "tracee/proc_stat.h"
+#include "tracee/threads.h"
 
 static int open_proc(const struct tracee *tracee, const char *name, int flags)
 {
@@ -175,18 +177,12 @@ char *memory_read_text(const struct tracee *tracee, uint64_t address, size_t max
 
 int memory_arguments(const struct tracee *tracee, uint64_t *start, uint64_t *end)
 {
-	/* The thread's, not the process': for that the kernel adds up all threads' times. */
-	cleanup_free char *path = xasprintf("/proc/%d/task/%d/stat", tracee->pid, tracee->pid);
-	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint64_t arguments[4]; /* fields 48 to 51: arg_start, arg_end, env_start, env_end */
-	char text[2048];
-	ssize_t size = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	const char *at;
+	struct proc_stat stat;
+	const char *at = NULL;
+	uint64_t arguments[4]; /* arg_start, arg_end, env_start, env_end */
 
-	text[size > 0 ? size : 0] = '\0';
-	at = strrchr(text, ')'); /* the end of field 2, the name */
-	for (int field = 3; at && field <= 48; field++)
-		at = strchr(at + 1, ' ');
+	if (proc_stat_read(&stat, thread_alive(tracee)))
+		at = proc_stat_field(&stat, PROC_STAT_ARGUMENTS);
 	if (!at || sscanf(at, "%lu%lu%lu%lu", &arguments[0], &arguments[1], &arguments[2],
 			  &arguments[3]) != 4)
 		return -EIO;

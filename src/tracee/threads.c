@@ -11,9 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "base/buf.h"
-#include "base/err.h"
-#include "base/io.h"
+#include "tracee/proc_stat.h"
 #include "tracee/wait.h"
 
 /* Looks at a thread that is about to end, 50 us apart: two seconds. */
@@ -150,20 +148,14 @@ void threads_stop(struct tracee *tracee, const struct thread *but)
 /* The kernel is done with its memory: it can be waited for, or is a zombie. */
 static bool has_ended(const struct thread *thread)
 {
-	cleanup_free char *path = xasprintf("/proc/%d/stat", thread->tid);
-	cleanup_buf struct buf text = { 0 };
 	siginfo_t info = { 0 };
-	const char *name_end;
+	char state;
 
 	if (waitid(P_PID, (id_t)thread->tid, &info, WEXITED | WNOHANG | WNOWAIT | __WALL) ||
 	    info.si_pid)
 		return true;
-	if (io_read_file(path, &text)) {
-		err_clear();
-		return true;
-	}
-	name_end = strrchr(buf_text(&text), ')');
-	return !name_end || name_end[1] != ' ' || name_end[2] == 'Z' || name_end[2] == 'X';
+	state = proc_stat_state(thread->tid);
+	return !state || state == 'Z' || state == 'X';
 }
 
 void threads_await_ends(const struct tracee *tracee)

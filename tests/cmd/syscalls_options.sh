@@ -10,14 +10,6 @@ renice -n -15 $$ >/dev/null 2>&1 # thousands of stops, each waiting for a proces
 sources=ptrace
 chop check bpf >/dev/null && sources="bpf ptrace"
 
-wait_for() { # CONDITION...: a minute at most
-	local i
-	for ((i = 0; i < 1200; i++)); do
-		"$@" >/dev/null 2>&1 && return 0
-		sleep 0.05
-	done
-	fail "waited in vain for: $*"
-}
 calls() { grep -cE "(^|[] ])$1\(" "$2"; } # NAME FILE
 
 for source in $sources; do

@@ -8,14 +8,6 @@ program=$PROG/syscalls_stack
 sources=ptrace
 chop check bpf >/dev/null && sources='bpf ptrace'
 
-wait_for() { # CONDITION...: a minute at most
-	local i
-	for ((i = 0; i < 1200; i++)); do
-		"$@" >/dev/null 2>&1 && return 0
-		sleep 0.05
-	done
-	fail "waited in vain for: $*"
-}
 # The functions of the n-th call, innermost first.
 functions() { # FILE N
 	awk -v n="$2" '/^getppid/ { i++ } /^ >/ && i == n' "$1" | sed -E 's/^ > [^(]*\(([^+)]*).*/\1/'

@@ -4,16 +4,7 @@
 # here wrote, and each leaves the program alone.
 . "$(dirname "$0")/../lib.sh"
 
-backends=
-for backend in clone mprotect; do
-	if chop trace --backend $backend -function fib_region -max-traces 1 -trace-dir try -- \
-		"$PROG/regions" >/dev/null 2>"$ERR"; then
-		backends+=" $backend"
-	else
-		echo "$backend: $(cat "$ERR")"
-	fi
-	rm -rf try
-done
+find_backends
 [ -n "$backends" ] || skip "no back end but uffd is possible here"
 
 # What differs between processors (cpuid tells their numbers) is no difference of the back ends.

@@ -9,16 +9,8 @@ own backends_faults
 victim='' tracer=''
 trap 'kill -9 $victim $tracer 2>/dev/null; cd / && rm -rf "$TEST_TMP"' EXIT
 
-backends=uffd
-for backend in clone mprotect; do
-	if chop trace -backend $backend -function region -trace-dir try -- "$PROG/backends_hard" own \
-		>/dev/null 2>"$ERR"; then
-		backends+=" $backend"
-	else
-		echo "$backend: $(cat "$ERR")"
-	fi
-	rm -rf try
-done
+find_backends
+backends="uffd$backends"
 
 await() { # SECONDS COMMAND...: until it succeeds
 	local left=$(($1 * 20))

@@ -8,16 +8,7 @@
 # What differs between processors (cpuid tells their numbers) is no difference of the back ends.
 taskset -cp "$(taskset -cp $$ | sed 's/.*: //; s/[,-].*//')" $$ >/dev/null
 
-backends=
-for backend in clone mprotect; do
-	if chop trace -backend $backend -function region -trace-dir try -- "$PROG/backends_hard" own \
-		>/dev/null 2>"$ERR"; then
-		backends+=" $backend"
-	else
-		echo "$backend: $(cat "$ERR")"
-	fi
-	rm -rf try
-done
+find_backends
 
 trace() { # BACKEND DIRECTORY CASE
 	rm -rf "$2"

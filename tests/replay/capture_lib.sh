@@ -3,16 +3,8 @@
 # For tests of programs that check themselves (tests/prog/capture_touch.h), one case a run, with
 # every back end that this machine allows. $program is set before.
 
-backends=uffd
-for backend in clone mprotect; do
-	if chop trace -backend $backend -function region -trace-dir try -- "$PROG/capture_changes" \
-		map_new expect >/dev/null 2>"$ERR"; then
-		backends+=" $backend"
-	else
-		echo "$backend: $(cat "$ERR")"
-	fi
-	rm -rf try
-done
+find_backends
+backends="uffd$backends"
 
 trace() { # BACKEND CASE: the program says it is intact; 1 where it cannot be
 	rm -rf t expect

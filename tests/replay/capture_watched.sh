@@ -8,9 +8,8 @@ need python3
 own trace_modes
 "$OWN" count 60 >alone
 
-for back_end in uffd clone mprotect; do
-	rm -rf try
-	chop trace -backend $back_end -function main -trace-dir try -- "$OWN" count 1 >/dev/null 2>&1 || continue
+find_backends
+for back_end in uffd $backends; do
 	python3 - "$OWN" <<'PY' &
 import glob, os, sys
 name = os.path.basename(sys.argv[1])

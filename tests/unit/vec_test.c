@@ -37,6 +37,30 @@ static void remove_closes_the_gap(void **state)
 	vec_release(&v);
 }
 
+static void insert_opens_a_gap(void **state)
+{
+	struct u64vec v = { 0 };
+	uint64_t expected[20];
+	size_t half = 0;
+
+	(void)state;
+	*vec_insert(&v, 0) = 0;
+	for (uint64_t i = 1; i < 20; i++)
+		*vec_insert(&v, half++ / 2 + 1) = i; /* in the middle, and across a growth */
+	*vec_insert(&v, v.length) = 20;
+	assert_int_equal(half, 19);
+	assert_int_equal(v.length, 21);
+	assert_int_equal(v.items[0], 0);
+	assert_int_equal(v.items[20], 20);
+	memset(expected, 0, sizeof(expected));
+	for (size_t i = 0; i < 20; i++)
+		expected[v.items[i]]++;
+	for (size_t i = 0; i < 20; i++)
+		assert_int_equal(expected[i], 1);
+	assert_int_equal(v.items[10], 19); /* the last one, before item 10 */
+	vec_release(&v);
+}
+
 static int ascending(const void *a, const void *b)
 {
 	const uint64_t *left = a, *right = b;
@@ -64,6 +88,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(grows_and_keeps_order),
 		cmocka_unit_test(remove_closes_the_gap),
+		cmocka_unit_test(insert_opens_a_gap),
 		cmocka_unit_test(sorts),
 	};
 
