@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Huge pages of the system's pool (hugetlb), private and shared: captured whole.
 . "$(dirname "$0")/../lib.sh"
-program=$PROG/capture_world
+program=$PROG/capture_shared
 . "$TESTS/replay/capture_lib.sh"
 
 pool=/proc/sys/vm/nr_hugepages
