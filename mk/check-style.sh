@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # House rules a compiler does not know: an SPDX line in each file, files under 600 lines,
 # functions of at most 60 lines, each .c includes its own header first; tests are executable.
+# No binary is kept in git but seeds of fuzz targets: what a test left behind is soon committed.
 # Prints each violation; exit 1 if there is one.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,6 +13,13 @@ for file in tests/cmd/*.sh tests/replay/*.sh tests/conform/*.sh; do
 		exit 1
 	fi
 done
+if git rev-parse --git-dir >/dev/null 2>&1; then
+	binaries=$(git ls-files -- . ':!tests/fuzz/corpus' | xargs -r grep -LIs '' -- || true)
+	if [ -n "$binaries" ]; then
+		printf '%s: a binary, or empty, in git\n' $binaries
+		exit 1
+	fi
+fi
 {
 	find src runtime preload bpf include tests bench mk examples .ci completions -type f \
 		\( -name '*.[chS]' -o -name '*.cc' -o -name '*.sh' -o -name '*.mk' -o -name '*.awk' \

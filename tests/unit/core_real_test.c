@@ -2,7 +2,7 @@
 /* Core files of a real process, as debuggers see them. */
 #include "store/tracedir.h"
 
-#include "test.h"
+#include "directory.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -23,7 +23,6 @@
 
 int core_real_global = 20231;
 
-static char *directory;
 static pid_t child;
 
 __attribute__((noinline)) int core_real_inner(int x);
@@ -125,21 +124,19 @@ static void make_capture(struct capture *capture)
 static int setup(void **state)
 {
 	const struct tracedir_options options = { .program = "/proc/self/exe" };
-	cleanup_free char *path = NULL;
 	struct capture capture;
 	struct tracedir *dir;
 	int status;
 
-	(void)state;
 	child = fork();
 	if (!child)
 		run_child();
 	if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status))
 		return -1;
-	directory = xasprintf("%s/chop-core.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	path = mkdtemp(directory) ? xasprintf("%s/trace", directory) : NULL;
+	if (enter_test_directory(state))
+		return -1;
 	make_capture(&capture);
-	assert_int_equal(tracedir_create(path, &options, &dir), 0);
+	assert_int_equal(tracedir_create("trace", &options, &dir), 0);
 	assert_int_equal(tracedir_add(dir, &capture), 0);
 	assert_int_equal(tracedir_finish(dir, true, NULL), 0);
 	capture_release(&capture);
@@ -148,18 +145,15 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	cleanup_free char *command = xasprintf("rm -rf '%s'", directory);
-
-	(void)state;
 	kill(child, SIGKILL);
 	waitpid(child, NULL, 0);
-	return system(command);
+	return leave_test_directory(state);
 }
 
 /* Output of a command that finds $CORE and $PROGRAM; skips when there is no such tool. */
 static void run(struct buf *out, const char *tool, const char *arguments)
 {
-	cleanup_free char *core = xasprintf("%s/trace/0.core", directory);
+	cleanup_free char *core = realpath("trace/0.core", NULL);
 	cleanup_free char *program = realpath("/proc/self/exe", NULL);
 	cleanup_free char *look = xasprintf("command -v %s >/dev/null", tool);
 	cleanup_free char *command =

@@ -11,22 +11,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "test.h"
-
-static char directory[64];
-
-static int set_up(void **state)
-{
-	(void)state;
-	snprintf(directory, sizeof(directory), "/tmp/chop-io.XXXXXX");
-	return mkdtemp(directory) ? chdir(directory) : -1;
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	return chdir("/") || rmdir(directory);
-}
+#include "directory.h"
 
 static void whole_reads_and_writes(void **state)
 {
@@ -107,14 +92,14 @@ static void appears_only_when_whole(void **state)
 static void abandoned_leaves_nothing(void **state)
 {
 	(void)state;
+	assert_int_equal(mkdir("empty", 0700), 0);
 	{
 		cleanup_io_file struct io_file file = IO_FILE_INIT;
 
-		assert_int_equal(io_create(&file, "out", 0600), 0);
+		assert_int_equal(io_create(&file, "empty/out", 0600), 0);
 		assert_int_equal(io_write(file.fd, "half", 4), 0);
 	}
-	assert_int_equal(access("out", F_OK), -1);
-	/* tear_down's rmdir shows that no partial file is left either. */
+	assert_int_equal(rmdir("empty"), 0);
 }
 
 static void tells_why_it_cannot_create(void **state)
@@ -165,5 +150,5 @@ int main(void)
 		cmocka_unit_test(writes_to_what_is_no_file),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	return cmocka_run_group_tests(tests, enter_test_directory, leave_test_directory);
 }

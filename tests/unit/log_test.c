@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
-#include "test.h"
+#include "directory.h"
 
 static void levels_have_names(void **state)
 {
@@ -28,12 +28,10 @@ static void levels_have_names(void **state)
 
 static void lines_go_to_the_file(void **state)
 {
-	char path[64];
 	struct buf buf = { 0 };
 
 	(void)state;
-	snprintf(path, sizeof(path), "/tmp/chop-log.%d", getpid());
-	assert_int_equal(log_open(path), 0);
+	assert_int_equal(log_open("log"), 0);
 	log_set_command(NULL);
 	log_error("one %d", 1);
 	log_set_command("cut");
@@ -43,13 +41,12 @@ static void lines_go_to_the_file(void **state)
 	log_debug("three");
 	log_set_level(LOG_SILENT);
 	log_error("not shown either");
-	assert_int_equal(io_read_file(path, &buf), 0);
+	assert_int_equal(io_read_file("log", &buf), 0);
 	assert_string_equal(buf.data, "chop: one 1\nchop: cut: warning: two\nchop: cut: three\n");
 	assert_int_equal(log_open("/no/such/file"), -ENOENT);
 	assert_string_equal(err_message(),
 			    "cannot open the log /no/such/file: No such file or directory");
 	buf_release(&buf);
-	unlink(path);
 }
 
 int main(void)
@@ -59,5 +56,5 @@ int main(void)
 		cmocka_unit_test(lines_go_to_the_file),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, enter_test_directory, leave_test_directory);
 }

@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/vec.h"
+#include "directory.h"
 #include "store/mem_write.h"
 
 #define BLOCKS 40
@@ -472,5 +473,6 @@ int main(void)
 
 	for (uint32_t i = 1; i <= BLOCKS; i++)
 		make_block(i);
-	return cmocka_run_group_tests_name("mem_trace", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("mem_trace", tests, enter_test_directory,
+					   leave_test_directory);
 }

@@ -9,23 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
-#include "test.h"
-
-static char directory[] = "/tmp/mpt-test-XXXXXX";
-
-static int enter_directory(void **state)
-{
-	(void)state;
-	return mkdtemp(directory) ? chdir(directory) : -1;
-}
-
-static int remove_directory(void **state)
-{
-	cleanup_free char *command = xasprintf("rm -rf '%s'", directory);
-
-	(void)state;
-	return system(command);
-}
+#include "directory.h"
 
 static void add_page(struct capture *capture, uint64_t address, uint32_t flags, int fill)
 {
@@ -144,5 +128,5 @@ int main(void)
 		cmocka_unit_test(a_memory_trace_is_added),
 	};
 
-	return cmocka_run_group_tests(tests, enter_directory, remove_directory);
+	return cmocka_run_group_tests(tests, enter_test_directory, leave_test_directory);
 }

@@ -10,27 +10,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "test.h"
+#include "directory.h"
 
 #include "base/err.h"
 #include "base/io.h"
 
 #define RECORDS 20000
 
-static char path[] = "/tmp/chop-pages-trace.XXXXXX";
-
-static int setup(void **state)
-{
-	(void)state;
-	close(mkstemp(path));
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	return unlink(path);
-}
+static const char path[] = "pages.trace";
 
 static const struct chop_page_trace_header header = {
 	.page_size = 4096,
@@ -274,5 +261,5 @@ int main(void)
 		cmocka_unit_test(test_checksum),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, enter_test_directory, leave_test_directory);
 }

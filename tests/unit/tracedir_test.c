@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "store/tracedir.h"
 
-#include "test.h"
+#include "directory.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,29 +16,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
-
-static char *directory; /* for all that is written; removed at the end */
-
-static char *in_directory(const char *name)
-{
-	return xasprintf("%s/%s", directory, name);
-}
-
-static int make_directory(void **state)
-{
-	(void)state;
-	directory =
-		xasprintf("%s/chop-tracedir.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
-	return mkdtemp(directory) ? 0 : -1;
-}
-
-static int remove_directory(void **state)
-{
-	cleanup_free char *command = xasprintf("rm -rf '%s'", directory);
-
-	(void)state;
-	return system(command);
-}
 
 static void fill_thread(struct thread_state *thread, unsigned int seed)
 {
@@ -223,7 +200,7 @@ static char *write_one(const char *name, const struct capture *capture, enum mem
 		.program = "/usr/bin/a program",
 		.form = form,
 	};
-	char *path = in_directory(name);
+	char *path = xstrdup(name);
 	struct tracedir *dir;
 
 	assert_int_equal(tracedir_create(path, &options, &dir), 0);
@@ -317,7 +294,7 @@ static void test_gzip(void **state)
 
 static void test_empty_is_removed(void **state)
 {
-	cleanup_free char *path = in_directory("nothing");
+	static const char path[] = "nothing";
 	const struct tracedir_options options = { .program = "x" };
 	struct tracedir_index index;
 	struct tracedir *dir;
@@ -340,7 +317,7 @@ static void test_empty_is_removed(void **state)
 
 static void test_foreign(void **state)
 {
-	cleanup_free char *file = in_directory("file"), *missing = in_directory("missing");
+	static const char file[] = "file", missing[] = "missing";
 	struct tracedir_index index;
 	FILE *out = fopen(file, "w");
 
@@ -348,7 +325,7 @@ static void test_foreign(void **state)
 	fclose(out);
 	assert_int_equal(tracedir_open(file, &index), -ENOTDIR);
 	assert_int_equal(tracedir_open(missing, &index), -ENOENT);
-	assert_int_equal(tracedir_open(directory, &index), -ENOENT);
+	assert_int_equal(tracedir_open(".", &index), -ENOENT);
 	assert_non_null(strstr(err_message(), "has no trace.json"));
 }
 
@@ -486,7 +463,8 @@ static void test_damaged_index(void **state)
 /* Members of two captures mixed up, with the right sums. */
 static void test_mixed(void **state)
 {
-	cleanup_free char *path = in_directory("mixed"), *command = NULL;
+	static const char path[] = "mixed";
+	cleanup_free char *command = NULL;
 	const struct tracedir_options options = { .program = "x" };
 	struct capture a, b;
 	struct tracedir *dir;
@@ -515,7 +493,8 @@ static void test_mixed(void **state)
 /* The file size limit stands for a full disk: writing fails in the middle. */
 static void test_disk_full(void **state)
 {
-	cleanup_free char *path = in_directory("full"), *core = NULL;
+	static const char path[] = "full";
+	cleanup_free char *core = NULL;
 	const struct tracedir_options options = { .program = "x" };
 	struct rlimit was, limit;
 	struct tracedir_index index;
@@ -555,5 +534,5 @@ int main(void)
 		cmocka_unit_test(test_mixed),	       cmocka_unit_test(test_disk_full),
 	};
 
-	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+	return cmocka_run_group_tests(tests, enter_test_directory, leave_test_directory);
 }
