@@ -20,6 +20,8 @@
 #define ATTEMPTS     "CHOP_MEM_ATTEMPT" /* environment: how often we have started over */
 #define ATTEMPTS_MAX 40			/* each succeeds with a probability of 99 % */
 #define GUARD_GAP    (1UL << 20)	/* the stack may grow while we work */
+#define HEAP_ROOM    (1UL << 30)	/* so may the heap */
+#define NEW_ROOM     (4UL << 30) /* what we map later lies so far below what is mapped, at most */
 
 enum layout_kind {
 	LAYOUT_ALL,
@@ -140,6 +142,7 @@ int layout_read_changing(void (*each)(void *context, uint64_t start, uint64_t en
 struct collision {
 	const struct capture *capture;
 	struct span_vec planned;
+	uint64_t before; /* end of our mapping below */
 	uint64_t start;	 /* of our mapping */
 	uint64_t wanted; /* address of the capture's in it */
 	char name[64];	 /* of ours, or "" */
@@ -156,6 +159,24 @@ static void note(struct collision *collision, uint64_t start, const char *name, 
 	snprintf(collision->name, sizeof(collision->name), "%s", name);
 }
 
+/*
+ * The buffers, the tables and what the C library asks for while the region runs are mapped when
+ * the region's place is settled: in the gaps between our mappings, or below them.
+ */
+static void widen(struct collision *collision, uint64_t *start, uint64_t *end, const char *name)
+{
+	uint64_t room = *start - collision->before;
+
+	if (!strcmp(name, "[stack]"))
+		room = room < GUARD_GAP ? room : GUARD_GAP;
+	else if (name[0] == '[')
+		room = 0;
+	*start -= room < NEW_ROOM ? room : NEW_ROOM;
+	collision->before = *end;
+	if (!strcmp(name, "[heap]"))
+		*end += HEAP_ROOM;
+}
+
 static void look(void *context, uint64_t start, uint64_t end, const char *name)
 {
 	struct collision *collision = context;
@@ -167,8 +188,7 @@ static void look(void *context, uint64_t start, uint64_t end, const char *name)
 	 */
 	if (!strcmp(name, "[vsyscall]") || !strcmp(name, "[uprobes]"))
 		return;
-	if (!strcmp(name, "[stack]"))
-		start -= GUARD_GAP;
+	widen(collision, &start, &end, name);
 	for (size_t i = 0; i < c->pages.length; i++) {
 		uint64_t page = c->pages.items[i].address;
 
