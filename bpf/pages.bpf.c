@@ -3,6 +3,7 @@
 #include "vmlinux.h"
 
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 #include <bpf/bpf_tracing.h>
 
 #include <chop/pager_fault.h>
@@ -19,16 +20,17 @@ const volatile __u64 namespace_device = 0, namespace_inode = 0;
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
-	__type(key, u32); /* process id */
-	__type(value, u8);
+	__type(key, u32);   /* process id */
+	__type(value, u32); /* its space */
 } processes SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct pager_faults);
 } faults SEC(".maps");
-
-__u64 lost = 0;
 
 /* Numbers as the tool sees them; in the first namespace they are the kernel's own. */
 static __always_inline bool get_ids(struct bpf_pidns_info *ids)
@@ -44,25 +46,71 @@ static __always_inline bool get_ids(struct bpf_pidns_info *ids)
 	return true;
 }
 
+/* The thread's number in its own namespace, which userfaultfd tells the pager. */
+static __always_inline u32 own_number(struct pager_faults *table, u32 number)
+{
+	struct pid *pid = bpf_get_current_task_btf()->thread_pid;
+	u32 level = pid->level, own = 0;
+
+	if (!level)
+		return number;
+	bpf_core_read(&own, sizeof(own), &pid->numbers[level].nr);
+	if (own != number)
+		table->strangers++;
+	return own;
+}
+
+/* The thread's slot; a free one becomes its own. */
+static __always_inline struct pager_fault *slot_of(struct pager_faults *table, u64 owner,
+						   u32 *index)
+{
+	u32 first = pager_fault_first(owner);
+
+	for (u32 i = 0; i < PAGER_FAULT_PROBES; i++) {
+		*index = (first + i) & (PAGER_FAULT_SLOTS - 1);
+		if (table->slots[*index].owner == owner)
+			return &table->slots[*index];
+	}
+	for (u32 i = 0; i < PAGER_FAULT_PROBES; i++) {
+		*index = (first + i) & (PAGER_FAULT_SLOTS - 1);
+		if (!table->slots[*index].owner &&
+		    !__sync_val_compare_and_swap(&table->slots[*index].owner, 0, owner))
+			return &table->slots[*index];
+	}
+	return NULL;
+}
+
+/* x86: the processor's error code. */
+static __always_inline u32 flags_of(unsigned long code)
+{
+	return (code & 1 ? PAGER_FAULT_PRESENT : 0) | (code & 2 ? PAGER_FAULT_WRITE : 0) |
+	       (code & 16 ? PAGER_FAULT_FETCH : 0);
+}
+
 SEC("tp_btf/page_fault_user")
 int BPF_PROG(on_fault, unsigned long address, struct pt_regs *registers, unsigned long code)
 {
 	struct bpf_pidns_info ids;
+	struct pager_faults *table;
 	struct pager_fault *fault;
+	u32 *entry, space, zero = 0, index;
 
-	if (!get_ids(&ids) || !bpf_map_lookup_elem(&processes, &ids.tgid))
+	if (!get_ids(&ids))
 		return 0;
-	fault = bpf_ringbuf_reserve(&faults, sizeof(*fault), 0);
+	entry = bpf_map_lookup_elem(&processes, &ids.tgid);
+	table = bpf_map_lookup_elem(&faults, &zero);
+	if (!entry || !table)
+		return 0;
+	space = *entry & (PAGER_FAULT_SPACES - 1);
+	fault = slot_of(table, pager_fault_owner(space, own_number(table, ids.pid)), &index);
 	if (!fault) {
-		__sync_fetch_and_add(&lost, 1);
+		__sync_fetch_and_add(&table->lost, 1);
 		return 0;
 	}
 	fault->address = address;
-	fault->time = bpf_ktime_get_ns();
 	fault->ip = registers->ip;
-	fault->thread = ids.pid;
-	fault->code = (u32)code;
-	/* Nobody waits for it: it is looked for when the pager's record is read. */
-	bpf_ringbuf_submit(fault, BPF_RB_NO_WAKEUP);
+	fault->flags = flags_of(code);
+	__sync_fetch_and_add(&fault->sequence, 1);
+	table->last[space] = index;
 	return 0;
 }

@@ -119,6 +119,13 @@ struct vm_struct {
 	void *addr;
 	struct page **pages;
 } __CORE;
+struct upid {
+	int nr;
+} __CORE;
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+} __CORE;
 struct task_struct {
 	struct vm_struct *stack_vm_area;
 	struct signal_struct *signal;
@@ -128,6 +135,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct files_struct *files;
 	struct fs_struct *fs;
+	struct pid *thread_pid;
 } __CORE;
 struct linux_binprm {
 	const char *filename;

@@ -25,6 +25,7 @@
 #define PAGER_CODE_SIZE	 (64u << 10)
 #define PAGER_STACK_SIZE (128u << 10)
 #define PAGER_SHARED	 (PAGER_ADDRESS + (1ULL << 36))
+#define PAGER_FAULTS	 (PAGER_SHARED + (1ULL << 35)) /* chop/pager_fault.h */
 
 /*
  * The shadow of a page, and the origin of one from a file: the mapping it had before
@@ -34,21 +35,22 @@
 #define PAGER_ORIGIN_BIT (1ULL << 45)
 
 enum pager_op {
-	PAGER_VMA = 1, /* start, end, protection, flags: this mapping exists */
-	PAGER_GONE,    /* start, end: nothing of the old contents is there any more */
-	PAGER_MOVED,   /* start, end, other = new start, extra = new end: mremap was done */
-	PAGER_ADVISED, /* start, end, extra = advice: madvise was done */
-	PAGER_RELEASE, /* start, end: give the range back to the program as it was */
-	PAGER_PIN,     /* start: open the page and keep it open; result 1 when it was closed */
-	PAGER_UNPIN,   /* all of them */
-	PAGER_WINDOW,  /* start = pages open, end = pages of the second segment */
-	PAGER_SLICE,   /* close every page */
-	PAGER_SAMPLE,  /* start = limit of hash >> 11 below which pages are watched */
-	PAGER_MARK,    /* start: put a mark with this number into the ring */
-	PAGER_RESTORE, /* everything back as it was */
-	PAGER_EXIT,    /* end; with or without PAGER_RESTORE before */
-	PAGER_NOTHING, /* only to know that all before is done */
-	PAGER_HELLO,   /* chop has fetched the descriptors: only it shall hold the pipe's end */
+	PAGER_VMA = 1,	   /* start, end, protection, flags: this mapping exists */
+	PAGER_GONE,	   /* start, end: nothing of the old contents is there any more */
+	PAGER_MOVED,	   /* start, end, other = new start, extra = new end: mremap was done */
+	PAGER_ADVISED,	   /* start, end, extra = advice: madvise was done */
+	PAGER_RELEASE,	   /* start, end: give the range back to the program as it was */
+	PAGER_PIN,	   /* start: open the page and keep it open; result 1 when it was closed */
+	PAGER_UNPIN,	   /* all of them */
+	PAGER_WINDOW,	   /* start = pages open, end = pages of the second segment */
+	PAGER_SLICE,	   /* close every page */
+	PAGER_SAMPLE,	   /* start = limit of hash >> 11 below which pages are watched */
+	PAGER_MARK,	   /* start: put a mark with this number into the ring */
+	PAGER_RESTORE,	   /* everything back as it was */
+	PAGER_EXIT,	   /* end; with or without PAGER_RESTORE before */
+	PAGER_NOTHING,	   /* only to know that all before is done */
+	PAGER_FAULT_TABLE, /* start = space: the table of faults was sent (chop/pager_fault.h) */
+	PAGER_HELLO,	   /* chop has fetched the descriptors: only it shall hold the pipe's end */
 };
 
 enum pager_flag {
@@ -74,13 +76,15 @@ enum pager_record_flag {
 	PAGER_EXECUTABLE = 1 << 4, /* of an executable mapping */
 	PAGER_LATE = 1 << 5,	   /* written after it was opened by a read (slices) */
 	PAGER_IS_MARK = 1 << 6,	   /* PAGER_MARK: address is its number */
+	PAGER_HAS_IP = 1 << 7,	   /* `ip` is the instruction */
+	PAGER_NO_IP = 1 << 8,	   /* no instruction of the program did it */
 };
 
 /* One entry of the ring. */
 struct pager_record {
 	uint64_t clock;	  /* the CPU's time stamp counter */
 	uint64_t address; /* exact byte address of the access */
-	uint64_t ip;	  /* with PAGER_CALL: where the call was made */
+	uint64_t ip;	  /* with PAGER_CALL: where the call was made; with PAGER_HAS_IP */
 	uint32_t thread;
 	uint16_t flags;
 	int16_t call;
@@ -155,8 +159,10 @@ struct pager_setup {
 	uint32_t inherit;	       /* 1: a fork's child goes on with its parent's tables */
 	uint32_t slices;	       /* 1: watch late writes */
 	uint32_t copies; /* 1: pages are copied; set by the pager on kernels that cannot move */
-	uint32_t minor;	 /* of the pager: it can watch shared memory (Linux 5.14) */
-	uint64_t ring;	 /* entries, a power of two */
+	uint32_t wants_faults; /* 1: chop has a table of faults to give */
+	int32_t socket; /* of the pager: where it receives that, for chop to fetch; -1 none */
+	uint32_t minor; /* of the pager: it can watch shared memory (Linux 5.14) */
+	uint64_t ring;	/* entries, a power of two */
 	uint64_t shared_size;
 	uint64_t slots, buckets; /* capacity of the table of open pages; buckets 2^n */
 	uint64_t ranges;	 /* capacity of the table of ranges */

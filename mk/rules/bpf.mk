@@ -10,6 +10,9 @@ ifeq ($(HAVE_BPF),1)
 COMMON_CFLAGS += -DHAVE_BPF=1
 GEN += $(BPF_NAMES:%=$(B)/gen/%.skel.h)
 
+# Atomic operations that return something: Linux 5.12.
+$(B)/bpf/pages.bpf.o: BPF_FLAGS += -mcpu=v3
+
 $(B)/bpf/%.bpf.o: bpf/%.bpf.c
 	@mkdir -p $(@D)
 	$(call run,BPF,$(CLANG) $(BPF_FLAGS) $(BPF_INCLUDES) -MMD -MP -c $< -o $@)

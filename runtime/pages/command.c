@@ -64,6 +64,8 @@ static long run_window(struct pager *pager, const struct pager_command *command)
 		return 0;
 	case PAGER_NOTHING:
 		return 0;
+	case PAGER_FAULT_TABLE:
+		return faults_receive(pager, (uint32_t)command->start);
 	case PAGER_HELLO:
 		return sys(__NR_close, (uint64_t)pager->setup.pipe_out, 0, 0);
 	default:

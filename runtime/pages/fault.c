@@ -160,14 +160,18 @@ static long serve_watched(struct pager *pager, const struct range *range,
 	bool slices = pager->setup.slices && !write && writable(range);
 	struct slot *slot = window_find(pager, page);
 	uint32_t again = slot && slot->list == LIST_SECOND ? PAGER_AGAIN : 0;
+	struct origin origin = record_origin(pager, message);
 	long opened;
 
 	close_for_room(pager, message->thread, page);
 	opened = open_page(pager, range, page, write, slices ? UFFD_DONTWAKE : 0);
-	if (opened < 0 || opened == OPENED_BEFORE)
+	if (opened < 0 || opened == OPENED_BEFORE) {
+		if (origin.flags & PAGER_HAS_IP)
+			faults_put_back(pager, message);
 		return opened;
+	}
 	enter_window(pager, message, page, clock);
-	record_access(pager, message, clock,
+	record_access(pager, message, &origin, clock,
 		      flags_of(range, message) | again | (opened == OPENED_NEW ? PAGER_NEW : 0));
 	if (slices) {
 		slot = window_find(pager, page);
@@ -202,6 +206,7 @@ void fault_serve(struct pager *pager, const struct uffd_message *message)
 	long error;
 
 	pager->shared->faults++;
+	faults_note(pager);
 	if (message->flags & UFFD_FLAG_WP) {
 		serve_protected(pager, page);
 		return;

@@ -198,6 +198,7 @@ static void start(struct pager *pager)
 	scratch = (uint64_t)pager->scratch;
 	must(pager, uffd_register(pager, scratch, scratch + 2 * PAGE), 3);
 	open_pipe(pager);
+	faults_open(pager);
 	take_signal(pager);
 	open_shared(pager);
 	pager->pagemap = (int)sys(__NR_open, (uint64_t) "/proc/self/pagemap", O_CLOEXEC_, 0);
@@ -260,6 +261,22 @@ static void serve(struct pager *pager, long got)
 	}
 }
 
+/* Others may wait in userfaultfd's queue: it is looked at again after so many. */
+#define IN_A_ROW 32
+
+/* Until a command comes, which must be done before the next one is served. */
+static void serve_next(struct pager *pager, uint32_t seen)
+{
+	struct uffd_message message;
+
+	for (int i = 0; i < IN_A_ROW; i++) {
+		if (__atomic_load_n(&pager->signals, __ATOMIC_ACQUIRE) != seen ||
+		    !faults_next(pager, &message))
+			return;
+		fault_serve(pager, &message);
+	}
+}
+
 /*
  * Faults that could not be served wait for what chop is about to tell. If nothing comes
  * for a while the reason is another (memory locked behind our back): they get their pages
@@ -294,11 +311,16 @@ void pager_main(void)
 	while (!pager->leaving) {
 		uint32_t signals;
 
-		if (pager->deferred_count)
+		if (pager->deferred_count) {
 			wait_impatiently(pager);
-		else
-			serve(pager, pager_wait(pager->setup.uffd, pager->batch,
-						sizeof(pager->batch), &pager->signals, seen));
+		} else {
+			long got = pager_wait(pager->setup.uffd, pager->batch, sizeof(pager->batch),
+					      &pager->signals, seen);
+
+			serve(pager, got);
+			if (got > 0)
+				serve_next(pager, seen);
+		}
 		signals = __atomic_load_n(&pager->signals, __ATOMIC_ACQUIRE);
 		if (signals != seen) {
 			seen = signals;

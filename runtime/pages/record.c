@@ -74,23 +74,29 @@ static const struct pager_call *call_of(const struct pager *pager, uint32_t thre
 	return NULL;
 }
 
-void record_access(struct pager *pager, const struct uffd_message *message, uint64_t clock,
-		   uint32_t flags)
+struct origin record_origin(struct pager *pager, const struct uffd_message *message)
 {
 	const struct pager_call *call = call_of(pager, message->thread);
+	struct origin origin = { .call = -1 };
+
+	if (call && call->number >= 0)
+		return (struct origin){ call->ip, PAGER_CALL, call->number };
+	origin.flags = faults_take(pager, message, &origin.ip);
+	return origin;
+}
+
+void record_access(struct pager *pager, const struct uffd_message *message,
+		   const struct origin *origin, uint64_t clock, uint32_t flags)
+{
 	struct pager_record record = {
 		.clock = clock,
 		.address = message->address,
+		.ip = origin->ip,
 		.thread = message->thread,
-		.flags = (uint16_t)flags,
-		.call = -1,
+		.flags = (uint16_t)(flags | origin->flags),
+		.call = (int16_t)origin->call,
 	};
 
-	if (call && call->number >= 0) {
-		record.flags |= PAGER_CALL;
-		record.call = (int16_t)call->number;
-		record.ip = call->ip;
-	}
 	put(pager, &record);
 }
 

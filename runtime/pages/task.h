@@ -16,6 +16,7 @@
 #include <asm/unistd.h>
 #include <chop/arch.h>
 #include <chop/pager.h>
+#include <chop/pager_fault.h>
 #include <linux/errno.h>
 #include <linux/mman.h>
 
@@ -115,7 +116,11 @@ struct pager {
 	uint64_t run_clock;
 	struct run runs[RUNS];
 	uint32_t deferred_count;
-	uint32_t impatience; /* rounds the deferred ones have waited */
+	uint32_t impatience;	     /* rounds the deferred ones have waited */
+	struct pager_faults *faults; /* NULL: there is no such table */
+	uint32_t space;		     /* our number in it */
+	int socket;		     /* it comes through */
+	uint64_t fault_noted;	     /* latest fault when the last one began to be served */
 	struct uffd_message deferred[DEFERRED];
 	struct uffd_message batch[16];
 };
@@ -200,9 +205,32 @@ void fault_serve(struct pager *pager, const struct uffd_message *message);
 void fault_retry_deferred(struct pager *pager, bool last);
 long fault_pin(struct pager *pager, uint64_t page);
 
+/* faults.c: what the kernel tells of faults by itself */
+void faults_open(struct pager *pager);
+/* chop has sent the table; `space` is our number in it. */
+long faults_receive(struct pager *pager, uint32_t space);
+/*
+ * The instruction a fault came from: PAGER_HAS_IP and *ip; PAGER_NO_IP: none of the program's;
+ * 0: not known. It is not told twice: the kernel may touch the same address next.
+ */
+uint32_t faults_take(struct pager *pager, const struct uffd_message *message, uint64_t *ip);
+/* The fault could not be served, and will be asked about again. */
+void faults_put_back(struct pager *pager, const struct uffd_message *message);
+/* A fault is about to be served ... */
+void faults_note(struct pager *pager);
+/* ... and this one came meanwhile. */
+bool faults_next(struct pager *pager, struct uffd_message *message);
+
 /* record.c */
-void record_access(struct pager *pager, const struct uffd_message *message, uint64_t clock,
-		   uint32_t flags);
+/* Where an access came from, to be asked before its thread goes on. */
+struct origin {
+	uint64_t ip;
+	uint32_t flags; /* PAGER_CALL, PAGER_HAS_IP, PAGER_NO_IP */
+	int32_t call;	/* -1: none */
+};
+struct origin record_origin(struct pager *pager, const struct uffd_message *message);
+void record_access(struct pager *pager, const struct uffd_message *message,
+		   const struct origin *origin, uint64_t clock, uint32_t flags);
 void record_late_write(struct pager *pager, const struct slot *slot);
 void record_mark(struct pager *pager, uint64_t number);
 

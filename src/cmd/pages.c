@@ -176,8 +176,9 @@ static void report(const struct pages_result *result, const struct options *opti
 		log_warn("%.1f MB of memory could not be watched: %s",
 			 (double)result->refused / 1e6, strerror(-result->refused_error));
 	if (result->no_ips)
-		log_warn("instruction pointers are not known: perf_event_open is not allowed "
-			 "(kernel.perf_event_paranoid)");
+		log_warn("instruction pointers are not known: neither BPF (root) nor "
+			 "perf_event_open "
+			 "(kernel.perf_event_paranoid) is allowed");
 	else if (result->unknown_ips && options->ips)
 		log_warn("%" PRIu64 " of %" PRIu64 " references are without instruction pointer",
 			 result->unknown_ips, result->accesses);

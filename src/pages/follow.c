@@ -75,7 +75,8 @@ static void new_process(struct tracer *tracer, struct task *parent, pid_t pid,
 	if (clone->flags & CLONE_CHILD_CLEARTID)
 		task->clear_tid = clone->child_tid;
 	record.values[0] = (uint64_t)pid;
-	journal_process(&tracer->journal, pid, false);
+	if (clone->flags & CLONE_VM && space)
+		fault_table_watch(tracer->journal.table, pid, space->fault_space);
 	journal_tell(&tracer->journal, &record, NULL);
 	if (clone->flags & CLONE_VM)
 		space->processes++;
@@ -115,6 +116,7 @@ static struct task *sole_survivor(struct tracer *tracer, struct task *task)
 		if (other->process != process || other == task)
 			continue;
 		calls_done(tracer, other);
+		fault_table_forget(tracer->journal.table, process->space->fault_space, other->tid);
 		task_drop(&tracer->tasks, other);
 	}
 	calls_done(tracer, task);
@@ -159,7 +161,7 @@ static void process_ended(struct tracer *tracer, struct process *process, pid_t 
 		tracer->first_status = status;
 	}
 	image_leave(tracer, process->space);
-	journal_process(&tracer->journal, process->pid, true);
+	fault_table_forget_process(tracer->journal.table, process->pid);
 	journal_tell(&tracer->journal, &record, NULL);
 	process_drop(&tracer->tasks, process);
 }
@@ -174,6 +176,7 @@ static void on_gone(struct tracer *tracer, struct task *task)
 	if (space) {
 		calls_done(tracer, task);
 		space_forget_call(space, tid);
+		fault_table_forget(tracer->journal.table, space->fault_space, tid);
 		if (task->pinned && !--space->pins)
 			space_do(space, PAGER_UNPIN, 0, 0);
 	}

@@ -66,21 +66,11 @@ static int open_ring(struct ip_source *source, pid_t tid, int cpu)
 	return 0;
 }
 
-void ip_open(struct ip_source *source)
-{
-	source->bpf = ip_bpf_open();
-}
-
-int ip_follow(struct ip_source *source, pid_t tid, pid_t process)
+int ip_follow(struct ip_source *source, pid_t tid)
 {
 	long cpus = sysconf(_SC_NPROCESSORS_CONF);
 	int error = 0;
 
-	if (source->bpf) {
-		error = ip_bpf_add(source->bpf, process);
-		source->usable = !error;
-		return error;
-	}
 	if (source->rings.length + (size_t)cpus > RINGS_MAX)
 		return -E2BIG;
 	for (int cpu = 0; cpu < cpus && !error; cpu++) {
@@ -90,19 +80,6 @@ int ip_follow(struct ip_source *source, pid_t tid, pid_t process)
 	}
 	source->usable = !error;
 	return error;
-}
-
-/* Perf events follow forks by themselves. */
-void ip_new_process(struct ip_source *source, pid_t process)
-{
-	if (source->bpf)
-		ip_bpf_add(source->bpf, process);
-}
-
-void ip_end_process(struct ip_source *source, pid_t process)
-{
-	if (source->bpf)
-		ip_bpf_remove(source->bpf, process);
 }
 
 static void free_queue(struct ip_queue *queue)
@@ -130,7 +107,6 @@ void ip_release(struct ip_source *source)
 	}
 	vec_release(&source->rings);
 	vec_release(&source->batch);
-	ip_bpf_close(source->bpf);
 	for (size_t i = 0; i < source->threads.capacity; i++) {
 		uint64_t key, value;
 
@@ -215,7 +191,7 @@ static void trim(struct ip_queue *queue)
 	queue->first = 0;
 }
 
-void ip_push(struct ip_source *source, uint32_t thread, const struct ip_fault *fault)
+static void push(struct ip_source *source, uint32_t thread, const struct ip_fault *fault)
 {
 	struct ip_queue *queue = queue_of(source, thread);
 
@@ -225,10 +201,6 @@ void ip_push(struct ip_source *source, uint32_t thread, const struct ip_fault *f
 
 void ip_collect(struct ip_source *source)
 {
-	if (source->bpf) {
-		ip_bpf_collect(source->bpf, source);
-		return;
-	}
 	for (size_t i = 0; i < source->rings.length; i++)
 		collect_ring(source, source->rings.items[i]);
 	if (source->batch.length)
@@ -236,7 +208,7 @@ void ip_collect(struct ip_source *source)
 	for (size_t i = 0; i < source->batch.length; i++) {
 		const struct ip_sample *sample = &source->batch.items[i];
 
-		ip_push(source, sample->thread, &sample->fault);
+		push(source, sample->thread, &sample->fault);
 	}
 	source->batch.length = 0;
 }

@@ -128,6 +128,15 @@ static bool is_sampled(struct journal *journal, const struct feed *feed,
 	return taken;
 }
 
+/* *ip is the record's already when the pager knew it. */
+static bool find_ip(struct journal *journal, const struct pager_record *from, uint64_t *ip)
+{
+	if (from->flags & PAGER_HAS_IP)
+		return true;
+	return ip_find(&journal->ips, from->thread, from->address,
+		       journal->start_ns + to_time(journal, from->clock) + SLACK_NS, ip);
+}
+
 static void add_access(struct journal *journal, const struct feed *feed,
 		       const struct pager_record *from)
 {
@@ -146,13 +155,11 @@ static void add_access(struct journal *journal, const struct feed *feed,
 		record.flags |= CHOP_PAGE_HAS_CALL | CHOP_PAGE_HAS_IP;
 	} else if (from->flags & PAGER_LATE) {
 		record.kind = CHOP_PAGE_WRITTEN;
-	} else if (ip_find(&journal->ips, from->thread, from->address,
-			   journal->start_ns + to_time(journal, from->clock) + SLACK_NS,
-			   &record.ip)) {
+	} else if (find_ip(journal, from, &record.ip)) {
 		record.flags |= CHOP_PAGE_HAS_IP;
 		if (is_fetch(from, record.ip))
 			record.kind = CHOP_PAGE_EXECUTE;
-	} else if (journal->ips.usable && !journal->ips.lost) {
+	} else if (from->flags & PAGER_NO_IP || (journal->ips.usable && !journal->ips.lost)) {
 		/* No instruction of the program did it: a signal's frame, the rseq area. */
 		record.flags |= CHOP_PAGE_HAS_CALL;
 	} else {
@@ -274,7 +281,7 @@ int journal_start(struct journal *journal, bool ips, journal_sink *sink, void *c
 	pthread_mutex_init(&journal->lock, NULL);
 	journal->no_ips = !ips;
 	if (ips)
-		ip_open(&journal->ips);
+		journal->table = fault_table_open();
 	calibrate(journal);
 	/* Signals are for the thread that traces. */
 	sigfillset(&all);
@@ -315,6 +322,7 @@ int journal_stop(struct journal *journal)
 	free(journal->message);
 	free_events(journal);
 	ip_release(&journal->ips);
+	fault_table_close(journal->table);
 	sampler_release(&journal->sampler);
 	vec_release(&journal->feeds);
 	vec_release(&journal->entries);
@@ -383,23 +391,12 @@ void journal_tell(struct journal *journal, const struct chop_page_record *record
 	pthread_mutex_unlock(&journal->lock);
 }
 
-int journal_follow_ips(struct journal *journal, pid_t tid, pid_t process)
+void journal_follow_ips(struct journal *journal, pid_t tid)
 {
-	int error;
-
+	if (journal->no_ips || journal->table)
+		return;
 	pthread_mutex_lock(&journal->lock);
-	error = journal->no_ips ? -ENOSYS : ip_follow(&journal->ips, tid, process);
-	pthread_mutex_unlock(&journal->lock);
-	return error;
-}
-
-void journal_process(struct journal *journal, pid_t process, bool ended)
-{
-	pthread_mutex_lock(&journal->lock);
-	if (ended)
-		ip_end_process(&journal->ips, process);
-	else
-		ip_new_process(&journal->ips, process);
+	ip_follow(&journal->ips, tid);
 	pthread_mutex_unlock(&journal->lock);
 }
 

@@ -12,6 +12,7 @@
 #include <chop/page_trace.h>
 #include <chop/pager.h>
 
+#include "pages/fault_table.h"
 #include "pages/ip.h"
 #include "pages/sampler.h"
 
@@ -45,6 +46,8 @@ struct journal {
 	struct map events; /* mark -> struct chop_page_record *, its text behind it */
 	uint64_t marks;
 	bool no_ips; /* not wanted */
+	struct fault_table
+		*table; /* of the tracing thread; pagers say the instructions. Or NULL: */
 	struct ip_source ips;
 	struct journal_entry_vec entries; /* read but not handed out yet */
 	uint64_t order;
@@ -77,10 +80,8 @@ uint64_t journal_announce(struct journal *journal, const struct chop_page_record
 			  const char *text);
 /* An event of now, without a pager. */
 void journal_tell(struct journal *journal, const struct chop_page_record *record, const char *text);
-/* Learn the instruction pointers of a thread and of those it creates. */
-int journal_follow_ips(struct journal *journal, pid_t tid, pid_t process);
-/* A process was forked by one that is followed, or has ended. */
-void journal_process(struct journal *journal, pid_t process, bool ended);
+/* Learn the instruction pointers of a thread and of those it creates, if `table` does not. */
+void journal_follow_ips(struct journal *journal, pid_t tid);
 void journal_forget_ips(struct journal *journal, pid_t tid);
 /* The sink's error so far; then the program should be let go. */
 int journal_failed(struct journal *journal);

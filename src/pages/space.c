@@ -152,6 +152,8 @@ void space_stop(struct space *space, struct journal *journal)
 	if (space->feed)
 		journal_remove(journal, space->feed);
 	space->feed = NULL;
+	fault_table_drop_space(journal->table, space->fault_space);
+	space->fault_space = 0;
 	close_fd(&space->uffd);
 }
 
@@ -178,11 +180,16 @@ void space_clean(struct space *space, struct tasks *tasks, struct task *task)
 		.number = SYS_munmap,
 		.args = { PAGER_SHARED, space->setup.shared_size },
 	};
+	const struct arch_entry unmap_faults = {
+		.number = SYS_munmap,
+		.args = { PAGER_FAULTS, sizeof(struct pager_faults) },
+	};
 	int64_t result;
 
 	space_reap(space, tasks, task, space->pager);
 	task_inject(tasks, task, space->call_pc, &unmap, &result);
 	task_inject(tasks, task, space->call_pc, &unmap_shared, &result);
+	task_inject(tasks, task, space->call_pc, &unmap_faults, &result);
 }
 
 /* -- small things --------------------------------------------------------------------------- */

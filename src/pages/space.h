@@ -4,6 +4,7 @@
 #define PAGES_SPACE_H
 
 #include <chop/pager.h>
+#include <chop/pager_fault.h>
 
 #include "pages/journal.h"
 #include "pages/task.h"
@@ -37,8 +38,9 @@ struct space {
 	struct pager_shared *shared; /* mapped */
 	pthread_mutex_t lock;	     /* of the commands */
 	struct feed *feed;
-	uint64_t call_pc;   /* a system-call instruction of the program's own */
-	uint64_t break_end; /* of the heap; 0 not known */
+	uint32_t fault_space; /* its number in the table of faults; 0: none */
+	uint64_t call_pc;     /* a system-call instruction of the program's own */
+	uint64_t break_end;   /* of the heap; 0 not known */
 	/* one call at a time that takes memory away: */
 	struct task *changing;
 	/* of the steward: */

@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "base/log.h"
 #include "tracee/proc_stat.h"
 
 extern const uint8_t pager_code[], pager_code_end[];
@@ -59,6 +60,7 @@ static void fill_setup(struct space *space, const struct journal *journal,
 		.state = PAGER_STARTING,
 		.slices = setup->slices,
 		.copies = setup->copies,
+		.wants_faults = journal->table != NULL,
 		.ring = 1 << 16,
 		.slots = setup->slots,
 		.buckets = power_of_two(setup->slots / 2 + 1024),
@@ -282,6 +284,26 @@ static void hold_owner(struct pager_shared *shared)
 	pthread_mutex_lock(mutex);
 }
 
+/* Without it, instruction pointers are not known, and said not to be. */
+static void give_faults(struct space *space, struct journal *journal)
+{
+	cleanup_close int socket = -1;
+	uint32_t number;
+
+	if (!journal->table || space->setup.socket < 0)
+		return;
+	socket = (int)syscall(SYS_pidfd_getfd, space->pager_fd, space->setup.socket, 0);
+	number = fault_table_add_space(journal->table);
+	if (socket >= 0 && number && !fault_table_send(journal->table, socket) &&
+	    !space_do(space, PAGER_FAULT_TABLE, number, 0)) {
+		space->fault_space = number;
+		fault_table_watch(journal->table, space->pid, number);
+		return;
+	}
+	log_verbose("process %d: its page faults cannot be had from BPF", space->pid);
+	fault_table_drop_space(journal->table, number);
+}
+
 /* Its end of the pipe is closed: only ours tells it that we live. */
 static int connect(struct space *space, struct journal *journal)
 {
@@ -301,6 +323,7 @@ static int connect(struct space *space, struct journal *journal)
 	hold_owner(shared);
 	space->serving = true;
 	space->feed = journal_add(journal, shared, space->setup.ring, space->pid);
+	give_faults(space, journal);
 	return space_do(space, PAGER_HELLO, 0, 0);
 }
 

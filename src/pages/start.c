@@ -66,7 +66,7 @@ static int start(struct tracer *tracer, struct child *child)
 	if (error)
 		return error;
 	task = task_add(&tracer->tasks, child->pid, process);
-	journal_follow_ips(&tracer->journal, child->pid, child->pid);
+	journal_follow_ips(&tracer->journal, child->pid);
 	child_go(child);
 	error = await_exec(tracer, task);
 	return error ? child_failed(child) : image_begin(tracer, task);
@@ -143,7 +143,7 @@ static int seize_all(struct tracer *tracer, struct process *process)
 				return cannot_attach(process->pid, errno);
 			}
 			task_add(&tracer->tasks, tid, process);
-			journal_follow_ips(&tracer->journal, tid, process->pid);
+			journal_follow_ips(&tracer->journal, tid);
 			more = true;
 		}
 		closedir(directory);

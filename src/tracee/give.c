@@ -37,7 +37,7 @@ static struct cmsghdr *control_of(struct parcel *parcel)
 	return (struct cmsghdr *)parcel->control;
 }
 
-static int post(int socket, int fd)
+int give_send(int socket, int fd)
 {
 	struct parcel parcel;
 	struct cmsghdr *control = control_of(&parcel);
@@ -95,7 +95,7 @@ int give_descriptor(struct tracee *tracee, struct thread *thread, int fd, int *t
 	if (error)
 		return error;
 	socket = (int)syscall(SYS_pidfd_getfd, process, pair[0], 0);
-	error = socket < 0 ? -errno : post(socket, fd);
+	error = socket < 0 ? -errno : give_send(socket, fd);
 	received = receive(tracee, thread, pair, theirs);
 	return error ? error : received;
 }

@@ -5,6 +5,8 @@
 
 #include "tracee/tracee.h"
 
+/* Send a descriptor through a socket (AF_UNIX). 0 or -errno without a message. */
+int give_send(int socket, int fd);
 /*
  * `thread` is at a stop where it can make calls. *theirs is the descriptor in the program, close
  * on exec; close it there by an injected call. 0 or -errno.
