@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
-#include "event/launch.h"
+#include "tracee/child.h"
 
 volatile sig_atomic_t live_interrupted;
 
@@ -36,7 +36,7 @@ int live_interrupted_status(void)
 int live_trace(const struct strvec *command, struct memtrace_options *options,
 	       struct memtrace_result *result)
 {
-	cleanup_free char *path = launch_find(command->items[0]);
+	cleanup_free char *path = program_find(command->items[0]);
 	struct memtrace_program program = { .path = path,
 					    .argv = (char *const *)command->items,
 					    .envp = environ,

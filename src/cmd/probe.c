@@ -334,7 +334,7 @@ static int split_words(struct probe_session *s, int argc, char **argv, const str
 	if (!*command && !s->o.pids.length && !s->o.everyone)
 		return cmd_usage("whom to watch? -- COMMAND, -p PID or --all");
 	if (*command) {
-		s->command = launch_find(**command);
+		s->command = program_find(**command);
 		if (!s->command)
 			return -ENOENT;
 	}

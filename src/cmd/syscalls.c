@@ -16,7 +16,7 @@
 #include "base/log.h"
 #include "cmd/watch.h"
 #include "event/filter.h"
-#include "event/launch.h"
+#include "tracee/child.h"
 #include "event/track.h"
 #include "fmt/event_writer.h"
 #include "tracee/interrupt.h"
@@ -400,7 +400,7 @@ static int trace(struct session *s, char *const *argv)
 	s->track.writer = step;
 	s->track.context = s;
 	interrupt_catch();
-	launch_ignore_pipe();
+	child_ignore_pipe();
 	error = choose_source(s);
 	if (error && interrupt_signal()) {
 		/* What it interrupted is not what failed. */

@@ -76,13 +76,12 @@ int watch_loop(struct watch *watch)
 	return 0;
 }
 
-int watch_status(const struct launched *command)
+int watch_status(const struct child *command)
 {
 	if (command->pid <= 0 || !command->ended)
 		return 0;
 	if (command->error)
-		return err_sys(command->error == ENOENT ? CHOP_NOT_FOUND : CHOP_CANNOT_RUN,
-			       command->error, "cannot run the command");
+		return child_failed(command);
 	if (WIFSIGNALED(command->status))
 		return 128 + WTERMSIG(command->status);
 	return WEXITSTATUS(command->status);

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "base/vec.h"
-#include "event/launch.h"
+#include "tracee/child.h"
 
 struct watch_ops {
 	/* Hand over what is there: how many, 0 for nothing, or -errno to end. */
@@ -25,11 +25,11 @@ struct watch_ops {
 
 struct watch {
 	const struct watch_ops *ops;
-	void *context;			/* of them */
-	const struct launched *command; /* of the source */
-	uint64_t stop_time, started;	/* ns; 0: no limit */
-	bool stopped;			/* set by whoever finds a limit reached */
-	bool told;			/* a signal for us was passed on to the command */
+	void *context;		     /* of them */
+	const struct child *command; /* of the source */
+	uint64_t stop_time, started; /* ns; 0: no limit */
+	bool stopped;		     /* set by whoever finds a limit reached */
+	bool told;		     /* a signal for us was passed on to the command */
 };
 
 uint64_t watch_now(clockid_t clock);
@@ -41,7 +41,7 @@ int watch_loop(struct watch *watch);
  */
 bool watch_interrupted(struct watch *watch);
 /* The command's status, as if it had been run without us; 0 without one. */
-int watch_status(const struct launched *command);
+int watch_status(const struct child *command);
 
 /* The file to write to, or `otherwise` without a path; -errno with a message. */
 int watch_open(const char *path, int otherwise);

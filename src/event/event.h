@@ -13,7 +13,7 @@
 
 #include <chop/event.h>
 
-#include "event/launch.h"
+#include "tracee/child.h"
 #include "event/decode.h"
 #include "event/stack.h"
 
@@ -76,7 +76,7 @@ struct event_source_ops {
 struct event_source {
 	const struct event_source_ops *ops;
 	const char *name; /* how it watches, for people */
-	struct launched command;
+	struct child command;
 	bool bound; /* the programs cannot go on without us: they die with close() */
 };
 

@@ -32,7 +32,7 @@ int event_bpf_open(struct event_source **source, const struct event_request *req
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "event/launch.h"
+#include "tracee/child.h"
 #include "event/pieces.h"
 #include "event/plan.h"
 #include "tracee/probe.h"
@@ -48,7 +48,6 @@ struct bpf_source {
 	struct event_source base;
 	struct syscalls_bpf *skel;
 	struct ring_buffer *ring;
-	struct launch launch;
 	struct bpf_link **links; /* to tracepoints of single calls */
 	size_t link_count;
 	event_handler handler;
@@ -256,11 +255,9 @@ static int watch(struct bpf_source *s, const struct event_request *request)
 	int error = 0;
 
 	if (request->argv) {
-		error = launch_begin(&s->launch, request->argv);
-		if (error)
-			return error;
-		s->base.command.pid = s->launch.pid;
-		error = watch_thread(s, s->launch.pid, CHOP_TASK_WAIT_EXEC);
+		error = child_start(&s->base.command, request->argv);
+		if (!error)
+			error = watch_thread(s, s->base.command.pid, CHOP_TASK_WAIT_EXEC);
 	}
 	for (size_t i = 0; !error && i < request->pid_count; i++)
 		error = watch_process(s, request->pids[i], request->follow);
@@ -395,7 +392,7 @@ static int bpf_read(struct event_source *source, event_handler handler, void *co
 		return s->error;
 	if (error < 0 && error != -EINTR)
 		return err_sys(CHOP_MISSING, -error, "cannot read the ring buffer");
-	launched_reap(&s->base.command, &s->launch);
+	child_reap(&source->command);
 	return s->handled;
 }
 
@@ -442,9 +439,7 @@ static uint64_t bpf_lost(struct event_source *source)
 
 static int bpf_start(struct event_source *source)
 {
-	struct bpf_source *s = (struct bpf_source *)source;
-
-	launch_go(&s->launch);
+	child_go(&source->command);
 	return 0;
 }
 
@@ -458,9 +453,7 @@ static void bpf_close(struct event_source *source)
 			"what they had mapped, before it was looked at; --source ptrace stops them "
 			"for it",
 			(unsigned long long)s->stacks.unknown);
-	if (s->launch.go >= 0)
-		launch_cancel(&s->launch);
-	launch_finish(&s->launch);
+	child_close(&source->command);
 	detach_singles(s);
 	if (s->ring)
 		ring_buffer__free(s->ring);
@@ -520,7 +513,7 @@ int event_bpf_open(struct event_source **source, const struct event_request *req
 	s->base.name = "BPF";
 	s->cpu_time = request->cpu_time;
 	s->with_stacks = s->stacks.copies = request->stacks;
-	s->launch = (struct launch)LAUNCH_INIT;
+	s->base.command = (struct child)CHILD_INIT;
 	error = set_up(s, request, single);
 	if (error == -EAGAIN && single) {
 		detach_singles(s);

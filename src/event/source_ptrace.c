@@ -21,7 +21,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "event/launch.h"
+#include "tracee/child.h"
 #include "event/ptraced.h"
 #include "event/remote.h"
 #include "event/stop_filter.h"
@@ -31,7 +31,6 @@ struct ptrace_source {
 	const struct event_request *request;
 	uint8_t wanted[CHOP_CALLS];
 	bool follow, filtered, summary;
-	struct launch launch;
 	struct stacks stacks;
 	struct ptraced_set threads;
 	event_handler handler;
@@ -236,11 +235,8 @@ static int on_end(struct ptrace_source *s, struct ptraced *thread, int status)
 	begin(&event, thread, CHOP_LIVE_TASK_EXIT);
 	event.status = status;
 	error = thread->waiting ? 0 : tell(s, &event);
-	if (thread->tid == s->base.command.pid) {
-		s->base.command.ended = true;
-		s->base.command.status = status;
-		s->base.command.error = launch_finish(&s->launch);
-	}
+	if (thread->tid == s->base.command.pid)
+		child_ended(&s->base.command, status);
 	if (thread->tid == thread->pid)
 		stacks_gone(&s->stacks, thread->pid);
 	ptraced_ended(&s->threads, thread);
@@ -423,7 +419,7 @@ static unsigned int wanted_count(const struct event_request *request)
 	return count;
 }
 
-static void in_child(void *context)
+static int in_child(void *context)
 {
 	const struct ptrace_source *s = context;
 	uint8_t wanted[CHOP_CALLS];
@@ -433,37 +429,37 @@ static void in_child(void *context)
 	sigaddset(&set, SIGCHLD);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 	if (!s->filtered)
-		return;
+		return 0;
 	/* The execve that begins it all is told of if it is wanted, and noticed in any case. */
 	memcpy(wanted, s->wanted, sizeof(wanted));
 	wanted[SYS_execve] = 1;
 	for (unsigned int n = 0; s->request->stacks && n < CHOP_CALLS; n++)
 		wanted[n] |= stacks_remaps(n);
 	stop_filter_install(wanted);
+	return 0;
 }
 
 static int open_command(struct ptrace_source *s, const struct event_request *request)
 {
+	struct child *command = &s->base.command;
 	int error;
 
 	/* A filter is inherited by children, and lasts: whoever has it must be traced to its end. */
 	s->filtered = request->follow && !request->early && wanted_count(request) <= CHOP_CALLS / 4;
 	s->base.bound = s->filtered;
-	s->launch.prepare = in_child;
-	s->launch.context = s;
-	error = launch_begin(&s->launch, request->argv);
-	if (error)
-		return error;
-	s->base.command.pid = s->launch.pid;
-	error = seize(s, s->launch.pid, s->launch.pid);
+	command->prepare = in_child;
+	command->context = s;
+	error = child_start(command, request->argv);
 	if (!error)
-		ptraced_find(&s->threads, s->launch.pid)->waiting = true;
+		error = seize(s, command->pid, command->pid);
+	if (!error)
+		ptraced_find(&s->threads, command->pid)->waiting = true;
 	return error;
 }
 
 static int ptrace_start(struct event_source *source)
 {
-	launch_go(&((struct ptrace_source *)source)->launch);
+	child_go(&source->command);
 	return 0;
 }
 
@@ -488,8 +484,6 @@ static void ptrace_close(struct event_source *source)
 {
 	struct ptrace_source *s = (struct ptrace_source *)source;
 
-	if (s->launch.go >= 0)
-		launch_cancel(&s->launch);
 	while (s->threads.list.length) {
 		struct ptraced *thread = *vec_last(&s->threads.list);
 
@@ -500,7 +494,7 @@ static void ptrace_close(struct event_source *source)
 			let_go(s, thread);
 		ptraced_drop(&s->threads, thread);
 	}
-	launch_finish(&s->launch);
+	child_close(&source->command);
 	stacks_release(&s->stacks);
 	ptraced_release(&s->threads);
 	free(s);
@@ -525,7 +519,7 @@ int event_ptrace_open(struct event_source **source, const struct event_request *
 	s->request = request;
 	s->follow = request->follow;
 	s->summary = request->summary;
-	s->launch = (struct launch)LAUNCH_INIT;
+	s->base.command = (struct child)CHILD_INIT;
 	memcpy(s->wanted, request->wanted, sizeof(s->wanted));
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);

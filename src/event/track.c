@@ -2,6 +2,7 @@
 #include "event/track.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -203,6 +204,13 @@ static bool is_restart(const struct call *call)
 	return call && !strcmp(call->name, "restart_syscall");
 }
 
+/* The command could not be run: what the process still does is ours. */
+static bool is_over(const struct track *track, const struct track_thread *thread, int64_t result)
+{
+	/* Its execve is the only one, unless the file is a script for the shell. */
+	return thread->tid == track->command && decode_failed(result) && result != -ENOEXEC;
+}
+
 static int tell_leave(struct track *track, struct track_thread *thread,
 		      const struct trace_event *event, const struct decode_memory *memory)
 {
@@ -229,8 +237,7 @@ static int tell_leave(struct track *track, struct track_thread *thread,
 		error = tell(track, &step);
 	}
 	buf_release(&result);
-	/* Its execve was the only one. */
-	thread->failed = thread->tid == track->command;
+	thread->failed = is_over(track, thread, event->result);
 	return error ? error : flush_held(track, thread);
 }
 
@@ -428,6 +435,7 @@ static int on_summary(struct track *track, struct track_thread *thread,
 				   .wall = event->wall,
 				   .cpu = event->cpu };
 
+	thread->failed = is_over(track, thread, event->result);
 	return result_wanted(&track->filter, event->result) ? tell(track, &step) : 0;
 }
 

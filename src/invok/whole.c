@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* A command as a whole: one invocation, from its start to its end. */
 #include <errno.h>
-#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -12,72 +11,31 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "invok/private.h"
+#include "tracee/child.h"
 #include "tracee/interrupt.h"
 
-static void run_child(const struct invok_options *options, int go, int failed)
+static int prepare(void *context)
 {
+	const struct invok_options *options = context;
 	cpu_set_t set;
-	char byte;
-	int error;
 
-	if (io_read(go, &byte, 1))
-		_exit(CHOP_NOT_FOUND);
 	CPU_ZERO(&set);
-	if (options->cpu >= 0)
-		CPU_SET(options->cpu, &set);
-	if (options->cpu < 0 || !sched_setaffinity(0, sizeof(set), &set))
-		execvp(options->argv[0], options->argv);
-	error = errno;
-	io_write(failed, &error, sizeof(error));
-	_exit(CHOP_NOT_FOUND);
-}
-
-/* The child and the two pipes it waits and complains through. */
-struct command {
-	pid_t pid;
-	int go[2], failed[2];
-};
-
-static int start(const struct invok_options *options, struct command *command)
-{
-	if (pipe2(command->go, O_CLOEXEC))
-		return err_sys(CHOP_MISSING, errno, "cannot create a pipe");
-	if (pipe2(command->failed, O_CLOEXEC)) {
-		close(command->go[0]);
-		close(command->go[1]);
-		return err_sys(CHOP_MISSING, errno, "cannot create a pipe");
-	}
-	command->pid = fork();
-	if (!command->pid) {
-		close(command->go[1]);
-		run_child(options, command->go[0], command->failed[1]);
-	}
-	close(command->go[0]);
-	close(command->failed[1]);
-	return command->pid < 0 ? err_sys(CHOP_MISSING, errno, "cannot start a process") : 0;
-}
-
-/* Its exec fails, or the pipe closes with it. */
-static int check_exec(const struct invok_options *options, const struct command *command)
-{
-	int why;
-
-	if (io_read(command->failed[0], &why, sizeof(why)))
+	if (options->cpu < 0)
 		return 0;
-	waitpid(command->pid, NULL, 0);
-	if (why == EINVAL)
-		return err_sys(CHOP_USAGE, why, "the program cannot run on CPU %d", options->cpu);
-	return err_sys(why == ENOENT || why == ENOTDIR ? CHOP_NOT_FOUND : CHOP_CANNOT_RUN, why,
-		       "cannot run %s", options->argv[0]);
+	CPU_SET(options->cpu, &set);
+	return sched_setaffinity(0, sizeof(set), &set) ? -errno : 0;
 }
 
 /* Until it ends, time is up, or a signal comes that it did not get. */
-static void await(pid_t pid, uint64_t deadline, struct invok_result *result, struct rusage *usage)
+static void await(struct child *child, uint64_t deadline, struct invok_result *result,
+		  struct rusage *usage)
 {
 	for (;;) {
-		pid_t ended = wait4(pid, &result->exit_status, deadline ? WNOHANG : 0, usage);
+		pid_t ended =
+			wait4(child->pid, &result->exit_status, deadline ? WNOHANG : 0, usage);
 
-		if (ended == pid) {
+		if (ended == child->pid) {
+			child_ended(child, result->exit_status);
 			result->ended = true;
 			return;
 		}
@@ -94,6 +52,14 @@ static void await(pid_t pid, uint64_t deadline, struct invok_result *result, str
 		if (deadline)
 			usleep(2000);
 	}
+}
+
+static int cannot_run(const struct invok_options *options, const struct child *child)
+{
+	if (child->error == EINVAL && options->cpu >= 0)
+		return err_sys(CHOP_USAGE, EINVAL, "the program cannot run on CPU %d",
+			       options->cpu);
+	return child_failed(child);
 }
 
 static void read_counters(const int *fds, uint64_t *values, struct invok_result *result)
@@ -119,44 +85,54 @@ static void read_usage(const struct rusage *usage, uint64_t *values, struct invo
 	result->counted |= 1U << INVOK_FAULTS | 1U << INVOK_SWITCHES;
 }
 
+/* The child is waiting: let it run, and take its measure. */
+static int measure(const struct invok_options *options, struct child *child,
+		   struct invok_result *result, uint64_t *values)
+{
+	struct rusage usage = { 0 };
+	int fds[INVOK_COUNTERS];
+	uint64_t begun;
+
+	for (unsigned int i = 0; i < INVOK_COUNTERS; i++)
+		fds[i] = counter_of_command(i, child->pid);
+	begun = monotonic_ns();
+	child_go(child);
+	await(child, options->timeout ? begun + options->timeout : 0, result, &usage);
+	result->wall = monotonic_ns() - begun;
+	read_counters(fds, values, result);
+	if (child->error)
+		return cannot_run(options, child);
+	read_usage(&usage, values, result);
+	return 0;
+}
+
 int invok_whole(const struct invok_options *options, struct invok_result *result)
 {
-	uint64_t values[INVOK_COUNTERS] = { 0 }, begun, ended;
-	struct rusage usage = { 0 };
-	struct command command;
-	int fds[INVOK_COUNTERS], error;
+	struct child child = CHILD_INIT;
+	uint64_t values[INVOK_COUNTERS] = { 0 };
+	int error;
 
 	*result = (struct invok_result){ .ns = 1 }; /* ticks are nanoseconds */
-	error = start(options, &command);
+	child.prepare = prepare;
+	child.context = (void *)(uintptr_t)options;
+	error = child_start(&child, options->argv);
+	if (!error) {
+		interrupt_catch();
+		error = measure(options, &child, result, values);
+	}
+	child_close(&child);
 	if (error)
 		return error;
-	interrupt_catch();
-	for (unsigned int i = 0; i < INVOK_COUNTERS; i++)
-		fds[i] = counter_of_command(i, command.pid);
-	begun = monotonic_ns();
-	io_write(command.go[1], "g", 1);
-	error = check_exec(options, &command);
-	if (!error)
-		await(command.pid, options->timeout ? begun + options->timeout : 0, result, &usage);
-	ended = monotonic_ns();
-	read_counters(fds, values, result);
-	close(command.go[1]);
-	close(command.failed[0]);
-	if (error)
-		return error;
-	read_usage(&usage, values, result);
-	result->wall = ended - begun;
-	result->whole = (struct invok_call){ .tid = command.pid,
-					     .ticks = ended - begun,
-					     .self = ended - begun,
-					     .counters = values };
+	result->whole = (struct invok_call){
+		.tid = child.pid, .ticks = result->wall, .self = result->wall, .counters = values
+	};
 	options->call(options->context, &result->whole);
 	result->whole.counters = NULL;
 	if (options->released)
 		options->released(options->context);
 	if (result->timed_out && options->terminate)
-		kill(command.pid, SIGTERM);
+		kill(child.pid, SIGTERM);
 	if (result->timed_out)
-		result->ended = waitpid(command.pid, &result->exit_status, 0) == command.pid;
+		result->ended = waitpid(child.pid, &result->exit_status, 0) == child.pid;
 	return 0;
 }

@@ -69,18 +69,21 @@ static int start(struct tracer *tracer, struct child *child)
 	journal_follow_ips(&tracer->journal, child->pid);
 	child_go(child);
 	error = await_exec(tracer, task);
-	return error ? child_failed(child) : image_begin(tracer, task);
+	if (!error)
+		return image_begin(tracer, task);
+	child_ended(child, task->status);
+	return child_failed(child);
 }
 
 int follow_spawn(struct tracer *tracer, char *const *argv)
 {
 	struct spawn_options options = { .argv = argv, .lazy = true };
 	int error = write_preload(tracer);
-	struct child child;
+	struct child child = CHILD_INIT;
 
 	options.preload = tracer->preload;
 	if (!error)
-		error = child_start(&child, &options);
+		error = child_start_traced(&child, &options);
 	if (error)
 		return error;
 	tracer->first = child.pid;

@@ -46,7 +46,6 @@ struct bpf_source {
 	struct point_source base;
 	struct probe_bpf *skel;
 	struct ring_buffer *ring;
-	struct launch launch;
 	struct attachments attachments;
 	const struct point_request *request;
 	point_handler handler;
@@ -229,12 +228,9 @@ static int watch_all(struct bpf_source *s)
 	int error = 0;
 
 	if (request->argv) {
-		error = launch_begin(&s->launch, request->argv);
-		if (error)
-			return error;
-		s->base.command.pid = s->launch.pid;
-		if (!request->everyone)
-			error = watch(s, s->launch.pid, WAIT_EXEC);
+		error = child_start(&s->base.command, request->argv);
+		if (!error && !request->everyone)
+			error = watch(s, s->base.command.pid, WAIT_EXEC);
 	}
 	for (size_t i = 0; i < request->pid_count && !error; i++)
 		error = watch(s, request->pids[i], 0);
@@ -277,7 +273,7 @@ static int attach(struct bpf_source *s)
 	};
 	/* One process alone gets the breakpoints; they do not concern the others then. */
 	if (processes == 1 && !request->follow && !request->everyone)
-		s->attachments.pid = request->argv ? s->launch.pid : request->pids[0];
+		s->attachments.pid = request->argv ? s->base.command.pid : request->pids[0];
 	raise_file_limit();
 	/* Before the sites, so that the exec that begins the watching is itself seen. */
 	error = probe_bpf__attach(s->skel);
@@ -358,7 +354,7 @@ static int bpf_read(struct point_source *source, point_handler handler, void *co
 		return s->error;
 	if (error < 0 && error != -EINTR)
 		return err_sys(CHOP_MISSING, -error, "cannot read the ring buffer");
-	launched_reap(&source->command, &s->launch);
+	child_reap(&source->command);
 	return s->handled;
 }
 
@@ -458,9 +454,7 @@ static int bpf_collect(struct point_source *source, struct tally *tally)
 
 static int bpf_start(struct point_source *source)
 {
-	struct bpf_source *s = (struct bpf_source *)source;
-
-	launch_go(&s->launch);
+	child_go(&source->command);
 	return 0;
 }
 
@@ -490,9 +484,7 @@ static void bpf_close(struct point_source *source)
 {
 	struct bpf_source *s = (struct bpf_source *)source;
 
-	if (s->launch.go >= 0)
-		launch_cancel(&s->launch);
-	launch_finish(&s->launch);
+	child_close(&source->command);
 	attachments_release(&s->attachments);
 	if (s->ring)
 		ring_buffer__free(s->ring);
@@ -536,7 +528,7 @@ int point_bpf_open(struct point_source **source, const struct point_request *req
 
 	s->base.ops = &ops;
 	s->request = request;
-	s->launch = (struct launch)LAUNCH_INIT;
+	s->base.command = (struct child)CHILD_INIT;
 	error = set_up(s);
 	if (error) {
 		bpf_close(&s->base);

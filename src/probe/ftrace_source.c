@@ -35,7 +35,6 @@ struct ftrace_source {
 	struct ftrace_reader reader;
 	struct ftrace_batch batch; /* not handed over yet */
 	struct task_events task_events;
-	struct launch launch;
 	struct map by_tid; /* thread -> index of its task */
 	VEC(struct ftrace_task) tasks;
 	struct map watched;	 /* processes */
@@ -315,15 +314,15 @@ static void keep_rest(struct ftrace_batch *batch, size_t done)
 }
 
 /*
- * The record of the exec may have been lost. That it has happened is known from the pipe through
+ * The record of the exec may have been lost. That it has happened is known from the line through
  * which its failure would be told.
  */
 static void look_for_exec(struct ftrace_source *s)
 {
-	struct pollfd pipe = { .fd = s->launch.error, .events = POLLIN };
+	struct child *command = &s->base.command;
+	struct pollfd line = { .fd = command->line, .events = POLLIN };
 
-	if (s->waiting && s->launch.go < 0 && ftrace_lost(&s->events) &&
-	    (s->launch.error < 0 || poll(&pipe, 1, 0) > 0))
+	if (s->waiting && command->going && ftrace_lost(&s->events) && poll(&line, 1, 0) > 0)
 		s->waiting = false;
 }
 
@@ -346,7 +345,7 @@ static int ftrace_read(struct point_source *source, point_handler handler, void 
 		error = on_record(s, &s->batch.records.items[done]);
 	}
 	keep_rest(&s->batch, done);
-	launched_reap(&source->command, &s->launch);
+	child_reap(&source->command);
 	return error ? error : done ? (int)done : got ? 1 : 0;
 }
 
@@ -382,9 +381,7 @@ static uint64_t ftrace_source_lost(struct point_source *source)
 
 static int ftrace_start(struct point_source *source)
 {
-	struct ftrace_source *s = (struct ftrace_source *)source;
-
-	launch_go(&s->launch);
+	child_go(&source->command);
 	return 0;
 }
 
@@ -400,9 +397,7 @@ static void ftrace_close(struct point_source *source)
 {
 	struct ftrace_source *s = (struct ftrace_source *)source;
 
-	if (s->launch.go >= 0)
-		launch_cancel(&s->launch);
-	launch_finish(&s->launch);
+	child_close(&source->command);
 	ftrace_reader_close(&s->reader);
 	ftrace_events_remove(&s->events);
 	ftrace_batch_release(&s->batch);
@@ -478,14 +473,13 @@ static int watch(struct ftrace_source *s)
 	cleanup_buf struct buf list = { 0 };
 
 	if (request->argv) {
-		int error = launch_begin(&s->launch, request->argv);
+		int error = child_start(&s->base.command, request->argv);
 
 		if (error)
 			return error;
-		s->base.command.pid = s->launch.pid;
 		s->waiting = true;
-		watch_process(s, s->launch.pid);
-		buf_printf(&list, "%d ", s->launch.pid);
+		watch_process(s, s->base.command.pid);
+		buf_printf(&list, "%d ", s->base.command.pid);
 	}
 	for (size_t i = 0; i < request->pid_count; i++) {
 		watch_process(s, request->pids[i]);
@@ -524,7 +518,7 @@ int point_ftrace_open(struct point_source **source, const struct point_request *
 	s = xcalloc(1, sizeof(*s));
 	s->base.ops = &ops;
 	s->request = request;
-	s->launch = (struct launch)LAUNCH_INIT;
+	s->base.command = (struct child)CHILD_INIT;
 	error = set_up(s);
 	if (error) {
 		ftrace_close(&s->base);

@@ -13,7 +13,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "elf/needed.h"
-#include "event/launch.h"
+#include "tracee/child.h"
 #include "probe/points.h"
 
 const char *point_base(const char *path)
@@ -138,7 +138,7 @@ char *point_file(const char *name, const struct points_options *options)
 	if (!found)
 		found = in_directories(name);
 	if (!found && strncmp(name, "lib", 3))
-		found = launch_find(name);
+		found = program_find(name);
 	if (found)
 		return found;
 	err_clear();

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "event/launch.h"
+#include "tracee/child.h"
 #include "probe/points.h"
 #include "probe/tally.h"
 
@@ -51,7 +51,7 @@ typedef int (*point_handler)(void *context, const struct point_event *event);
 
 struct point_source {
 	const struct point_source_ops *ops;
-	struct launched command;
+	struct child command;
 	uint64_t attach_ns; /* what attaching took */
 };
 

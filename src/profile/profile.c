@@ -22,7 +22,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/map.h"
-#include "event/launch.h"
+#include "tracee/child.h"
 #include "profile/ring.h"
 #include "tracee/interrupt.h"
 
@@ -33,7 +33,7 @@ struct sampling {
 	struct profile *profile;
 	struct perf_event_attr attr;
 	struct rings rings;
-	struct launch launch;
+	struct child command;
 	pid_t pid;
 };
 
@@ -134,32 +134,31 @@ static int sample_thread(struct sampling *sampling, pid_t tid)
 
 /* -- the command, or the process ----------------------------------------------------------------- */
 
-static void be_silent(void *context)
+static int be_silent(void *context)
 {
 	const struct profile_options *options = context;
 	int fd = options->silent ? open("/dev/null", O_WRONLY) : -1;
 
 	if (fd >= 0)
 		dup2(fd, STDOUT_FILENO);
+	return 0;
 }
 
 static int start_command(struct sampling *sampling)
 {
-	struct launch *launch = &sampling->launch;
+	struct child *command = &sampling->command;
 	int error;
 
-	launch->prepare = be_silent;
-	launch->context = (void *)(uintptr_t)sampling->options;
-	error = launch_begin(launch, sampling->options->argv);
+	command->prepare = be_silent;
+	command->context = (void *)(uintptr_t)sampling->options;
+	error = child_start(command, sampling->options->argv);
 	if (error)
 		return error;
-	sampling->pid = launch->pid;
+	sampling->pid = command->pid;
 	error = choose_event(sampling, sampling->pid);
 	error = error ? cannot(error) : sample_thread(sampling, sampling->pid);
-	if (error)
-		launch_cancel(launch);
-	else
-		launch_go(launch);
+	if (!error)
+		child_go(command);
 	return error;
 }
 
@@ -222,8 +221,10 @@ static bool is_over(struct sampling *sampling, uint64_t deadline)
 	struct profile *profile = sampling->profile;
 
 	if (sampling->options->argv) {
-		if (waitpid(sampling->pid, &profile->exit_status, WNOHANG) == sampling->pid) {
+		child_reap(&sampling->command);
+		if (sampling->command.ended) {
 			profile->ended = true;
+			profile->exit_status = sampling->command.status;
 			return true;
 		}
 	} else if (kill(sampling->pid, 0) && errno == ESRCH) {
@@ -264,26 +265,24 @@ int profile_run(const struct profile_options *options, struct profile *profile)
 {
 	struct sampling sampling = { .options = options,
 				     .profile = profile,
-				     .launch = LAUNCH_INIT };
-	int error, failed = 0;
+				     .command = CHILD_INIT };
+	int error;
 
 	*profile = (struct profile){ 0 };
 	interrupt_catch();
 	error = start(&sampling);
 	if (!error) {
 		watch(&sampling);
-		if (options->argv && profile->ended)
-			failed = launch_finish(&sampling.launch);
 		rings_read(&sampling.rings);
 	}
 	interrupt_done();
 	profile->lost = sampling.rings.lost;
 	profile->paths = sampling.rings.paths;
-	if (!error && failed)
-		error = err_sys(failed == ENOENT ? CHOP_NOT_FOUND : CHOP_CANNOT_RUN, failed,
-				"cannot run %s", options->argv[0]);
+	if (!error && sampling.command.error)
+		error = child_failed(&sampling.command);
 	if (!error)
 		profile_count(profile, &sampling.rings.sampled, sampling.pid);
 	rings_close(&sampling.rings);
+	child_close(&sampling.command);
 	return error;
 }

@@ -2,11 +2,13 @@
 #include "tracee/child.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/personality.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,13 +16,72 @@
 #include "base/err.h"
 #include "base/io.h"
 
-static void add_preload(const char *library)
-{
-	const char *others = getenv("LD_PRELOAD");
-	cleanup_free char *all =
-		xasprintf("%s%s%s", library, others && *others ? ":" : "", others ? others : "");
+/* -- which program --------------------------------------------------------------------------- */
 
-	setenv("LD_PRELOAD", all, 1);
+static int runnable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode) ? -EISDIR : -EACCES;
+	return access(path, X_OK) ? -errno : 0;
+}
+
+static int cannot_run(int error, const char *name)
+{
+	return err_sys(error == ENOENT || error == ENOTDIR ? CHOP_NOT_FOUND : CHOP_CANNOT_RUN,
+		       error, "cannot run %s", name);
+}
+
+static char *checked(const char *path)
+{
+	int error = runnable(path);
+
+	if (!error)
+		return xstrdup(path);
+	cannot_run(-error, path);
+	return NULL;
+}
+
+char *program_find(const char *name)
+{
+	const char *path = getenv("PATH");
+	bool denied = false;
+
+	if (strchr(name, '/'))
+		return checked(name);
+	if (!path)
+		path = "/usr/local/bin:/usr/bin:/bin";
+	while (*path) {
+		size_t length = strcspn(path, ":");
+		char *file = length ? xasprintf("%.*s/%s", (int)length, path, name)
+				    : xasprintf("./%s", name);
+		int error = runnable(file);
+
+		if (!error)
+			return file;
+		denied = denied || error == -EACCES;
+		free(file);
+		path += length + (path[length] == ':');
+	}
+	err_set(denied ? CHOP_CANNOT_RUN : CHOP_NOT_FOUND, denied ? EACCES : ENOENT,
+		"cannot run %s: %s", name,
+		denied ? "permission denied" : "no such command in PATH");
+	return NULL;
+}
+
+/* -- in the child ---------------------------------------------------------------------------- */
+
+static struct sigaction pipe_action;
+static bool pipe_ignored;
+
+void child_ignore_pipe(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+
+	pipe_ignored = !sigaction(SIGPIPE, &ignore, &pipe_action);
 }
 
 /* As exec will do: until then, a signal for the program must not run a handler of ours. */
@@ -35,23 +96,46 @@ static void default_actions(void)
 	}
 }
 
-static void become(const struct spawn_options *options, int go, int failed)
+static void become(const struct child *child, const char *path, char *const *argv, int line)
 {
 	int error;
 	char byte;
 
-	if (io_read(go, &byte, 1))
+	if (io_read(line, &byte, 1))
 		_exit(CHOP_NOT_FOUND);
+	error = child->prepare ? -child->prepare(child->context) : 0;
+	if (!error) {
+		if (pipe_ignored)
+			sigaction(SIGPIPE, &pipe_action, NULL);
+		execvp(path, argv); /* a path: for the way it treats what is no program */
+		error = errno;
+	}
+	io_write(line, &error, sizeof(error));
+	_exit(CHOP_NOT_FOUND);
+}
+
+static void add_preload(const char *library)
+{
+	const char *others = getenv("LD_PRELOAD");
+	cleanup_free char *all =
+		xasprintf("%s%s%s", library, others && *others ? ":" : "", others ? others : "");
+
+	setenv("LD_PRELOAD", all, 1);
+}
+
+static int prepare_traced(void *context)
+{
+	const struct spawn_options *options = context;
+
 	personality((unsigned long)personality(0xffffffff) | ADDR_NO_RANDOMIZE);
 	if (!options->lazy)
 		setenv("LD_BIND_NOW", "1", 1);
 	if (options->preload)
 		add_preload(options->preload);
-	execvp(options->argv[0], options->argv);
-	error = errno;
-	io_write(failed, &error, sizeof(error));
-	_exit(CHOP_NOT_FOUND);
+	return 0;
 }
+
+/* -- its life -------------------------------------------------------------------------------- */
 
 /* Signals come before the fork, or to the child as the program it will be. */
 static pid_t fork_plain(void)
@@ -68,34 +152,37 @@ static pid_t fork_plain(void)
 	return pid;
 }
 
-int child_start(struct child *child, const struct spawn_options *options)
+int child_start(struct child *child, char *const *argv)
 {
-	int go[2], failed[2];
-	int error;
+	cleanup_free char *path = program_find(argv[0]);
+	int ends[2], error;
+	pid_t pid;
 
-	*child = (struct child){ .name = options->argv[0], .go = -1, .failed = -1 };
-	if (pipe2(go, O_CLOEXEC))
-		return err_sys(CHOP_MISSING, errno, "cannot create a pipe");
-	if (pipe2(failed, O_CLOEXEC)) {
-		error = errno;
-		close(go[0]);
-		close(go[1]);
-		return err_sys(CHOP_MISSING, error, "cannot create a pipe");
-	}
-	child->pid = fork_plain();
+	child->name = argv[0];
+	child->line = -1;
+	if (!path)
+		return err_status() == CHOP_NOT_FOUND ? -ENOENT : -EACCES;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends))
+		return err_sys(CHOP_MISSING, errno, "cannot create a socket");
+	pid = fork_plain();
 	error = errno;
-	if (!child->pid) {
-		close(go[1]);
-		become(options, go[0], failed[1]);
+	if (!pid) {
+		close(ends[0]);
+		become(child, path, argv, ends[1]);
 	}
-	close(go[0]);
-	close(failed[1]);
-	child->go = go[1];
-	child->failed = failed[0];
-	if (child->pid > 0)
-		return 0;
-	child_close(child);
-	return err_sys(CHOP_MISSING, error, "cannot start a process");
+	close(ends[1]);
+	child->line = ends[0];
+	if (pid < 0)
+		return err_sys(CHOP_MISSING, error, "cannot start a process");
+	child->pid = pid;
+	return 0;
+}
+
+int child_start_traced(struct child *child, const struct spawn_options *options)
+{
+	child->prepare = prepare_traced;
+	child->context = (void *)(uintptr_t)options;
+	return child_start(child, options->argv);
 }
 
 int child_seize(struct child *child, unsigned long ptrace_options)
@@ -105,35 +192,53 @@ int child_seize(struct child *child, unsigned long ptrace_options)
 	if (!ptrace(PTRACE_SEIZE, child->pid, 0, ptrace_options))
 		return 0;
 	error = errno;
-	kill(child->pid, SIGKILL);
-	waitpid(child->pid, NULL, 0);
+	child_close(child);
 	return err_sys(CHOP_MISSING, error,
 		       "cannot trace (ptrace): a security policy forbids it (seccomp, a container, "
 		       "kernel.yama.ptrace_scope=3)");
 }
 
-int child_go(const struct child *child)
+void child_go(struct child *child)
 {
-	return io_write(child->go, "g", 1);
+	if (child->line < 0 || child->going)
+		return;
+	child->going = true;
+	/* Whether it has been killed meanwhile is seen like every other end. */
+	send(child->line, "g", 1, MSG_NOSIGNAL);
+}
+
+void child_ended(struct child *child, int status)
+{
+	child->ended = true;
+	child->status = status;
+	if (child->line < 0 || io_read(child->line, &child->error, sizeof(child->error)))
+		child->error = 0;
+}
+
+void child_reap(struct child *child)
+{
+	int status;
+
+	if (child->pid > 0 && !child->ended && waitpid(child->pid, &status, WNOHANG) == child->pid)
+		child_ended(child, status);
 }
 
 int child_failed(const struct child *child)
 {
-	int why;
-
-	if (io_read(child->failed, &why, sizeof(why)))
+	if (!child->error)
 		return err_set(CHOP_CANNOT_RUN, ECHILD, "cannot run %s: it ended at once",
 			       child->name);
-	if (why == ENOENT || why == ENOTDIR)
-		return err_sys(CHOP_NOT_FOUND, why, "cannot run %s", child->name);
-	return err_sys(CHOP_CANNOT_RUN, why, "cannot run %s", child->name);
+	return cannot_run(child->error, child->name);
 }
 
 void child_close(struct child *child)
 {
-	if (child->go >= 0)
-		close(child->go);
-	if (child->failed >= 0)
-		close(child->failed);
-	child->go = child->failed = -1;
+	if (child->pid > 0 && !child->going && !child->ended) {
+		kill(child->pid, SIGKILL);
+		waitpid(child->pid, &child->status, __WALL);
+		child->ended = true;
+	}
+	if (child->line >= 0)
+		close(child->line);
+	child->line = -1;
 }

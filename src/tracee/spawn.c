@@ -109,18 +109,20 @@ static int start(struct tracee *tracee, struct child *child)
 		return error;
 	}
 	thread->stopped = false;
-	error = child_go(child);
-	if (!error)
-		error = await_exec(tracee);
+	child_go(child);
+	error = await_exec(tracee);
 	if (!error)
 		error = check_rights(tracee, child->name);
-	return error == -ECHILD ? child_failed(child) : error;
+	if (error != -ECHILD)
+		return error;
+	child_ended(child, tracee->exit_status);
+	return child_failed(child);
 }
 
 int tracee_spawn(struct tracee *tracee, const struct spawn_options *options)
 {
-	struct child child;
-	int error = child_start(&child, options);
+	struct child child = CHILD_INIT;
+	int error = child_start_traced(&child, options);
 
 	*tracee = (struct tracee){
 		.pid = child.pid,
