@@ -76,25 +76,9 @@ void working_set_release(struct working_set *ws)
 	ws->sums = NULL;
 }
 
-/* Gaps that are at most `limit`. */
-static size_t at_most(const struct u64vec *gaps, uint64_t limit)
-{
-	size_t low = 0, high = gaps->length;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (gaps->items[middle] <= limit)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 double working_set_size(const struct working_set *ws, uint64_t window)
 {
-	size_t within = at_most(&ws->forward, window);
+	size_t within = u64vec_at_most(&ws->forward, window);
 
 	if (!ws->duration)
 		return 0;
@@ -104,5 +88,5 @@ double working_set_size(const struct working_set *ws, uint64_t window)
 
 uint64_t working_set_misses(const struct working_set *ws, uint64_t window)
 {
-	return ws->first + ws->backward.length - at_most(&ws->backward, window);
+	return ws->first + ws->backward.length - u64vec_at_most(&ws->backward, window);
 }

@@ -50,6 +50,27 @@
 			qsort((vec)->items, (vec)->length, sizeof(*(vec)->items), compare); \
 	} while (0)
 
+/*
+ * Of a vector sorted by a uint64_t member: how many items have at most `value` in it, which is
+ * also the index of the first that has more.
+ */
+#define vec_at_most(vec, member, value)                                       \
+	vec_count_at_most((vec)->items, (vec)->length, sizeof(*(vec)->items), \
+			  vec_key_(vec, member), (value))
+
+/*
+ * The item that covers an address, or NULL, of a vector of disjoint ones sorted by their
+ * uint64_t members `start` and `end`, the end being the first address beyond the item.
+ */
+#define vec_around(vec, address)                                                                \
+	((__typeof__((vec)->items))vec_find_around((vec)->items, (vec)->length,                 \
+						   sizeof(*(vec)->items), vec_key_(vec, start), \
+						   vec_key_(vec, end), (address)))
+
+/* Where the member is in an item; of another type it does not compile. */
+#define vec_key_(vec, member) \
+	_Generic((vec)->items->member, uint64_t : offsetof(__typeof__(*(vec)->items), member))
+
 #define vec_release(vec)                             \
 	do {                                         \
 		free((vec)->items);                  \
@@ -61,9 +82,16 @@ void *vec_grow(void *items, size_t *capacity, size_t needed, size_t item_size);
 /* `index`. */
 size_t vec_open_gap(void *items, size_t *length, size_t index, size_t item_size);
 void vec_close_gap(void *items, size_t *length, size_t index, size_t item_size);
+size_t vec_count_at_most(const void *items, size_t length, size_t item_size, size_t member,
+			 uint64_t value);
+void *vec_find_around(const void *items, size_t length, size_t item_size, size_t start, size_t end,
+		      uint64_t address);
 
 /* The two vectors everybody needs. strvec does not own its strings. */
 struct strvec VEC_BODY(const char *);
 struct u64vec VEC_BODY(uint64_t);
+
+/* As vec_at_most, of a sorted vector. */
+size_t u64vec_at_most(const struct u64vec *vec, uint64_t value);
 
 #endif

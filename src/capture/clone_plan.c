@@ -88,20 +88,7 @@ int clone_plan(struct clone *clone)
 
 struct clone_range *clone_find(struct clone *clone, uint64_t address)
 {
-	size_t low = 0, high = clone->ranges.length;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		struct clone_range *range = &clone->ranges.items[middle];
-
-		if (address < range->start)
-			high = middle;
-		else if (address >= range->end)
-			low = middle + 1;
-		else
-			return range;
-	}
-	return NULL;
+	return vec_around(&clone->ranges, address);
 }
 
 /* Memory of tmpfs would grow: its holes become pages. */

@@ -99,26 +99,12 @@ int protect_plan(struct protect *protect)
 
 size_t protect_from(const struct protect *protect, uint64_t address)
 {
-	size_t low = 0, high = protect->ranges.length;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (protect->ranges.items[middle].end > address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	return vec_at_most(&protect->ranges, end, address);
 }
 
 struct protect_range *protect_find(struct protect *protect, uint64_t address)
 {
-	size_t i = protect_from(protect, address);
-
-	if (i == protect->ranges.length || protect->ranges.items[i].start > address)
-		return NULL;
-	return &protect->ranges.items[i];
+	return vec_around(&protect->ranges, address);
 }
 
 void protect_split(struct protect *protect, uint64_t address)

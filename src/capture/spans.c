@@ -3,27 +3,9 @@
 
 #include <string.h>
 
-/* Index of the first span that ends beyond an address. */
-static size_t first_beyond(const struct spans *spans, uint64_t address)
-{
-	size_t low = 0, high = spans->length;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (spans->items[middle].end > address)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
-}
-
 bool spans_has(const struct spans *spans, uint64_t address)
 {
-	size_t i = first_beyond(spans, address);
-
-	return i < spans->length && spans->items[i].start <= address;
+	return vec_around(spans, address);
 }
 
 /* Have `count` spans from `index` be these instead. */
@@ -44,7 +26,7 @@ static void replace(struct spans *spans, size_t index, size_t count, const struc
 void spans_add(struct spans *spans, uint64_t start, uint64_t end)
 {
 	/* One that ends where the new one starts becomes part of it. */
-	size_t first = start ? first_beyond(spans, start - 1) : 0, last = first;
+	size_t first = start ? vec_at_most(spans, end, start - 1) : 0, last = first;
 	struct span all = { start, end };
 
 	if (start >= end)
@@ -60,7 +42,7 @@ void spans_add(struct spans *spans, uint64_t start, uint64_t end)
 
 void spans_remove(struct spans *spans, uint64_t start, uint64_t end)
 {
-	size_t first = first_beyond(spans, start), last = first, count = 0;
+	size_t first = vec_at_most(spans, end, start), last = first, count = 0;
 	struct span left[2];
 
 	for (; last < spans->length && spans->items[last].start < end; last++) {
@@ -77,7 +59,7 @@ void spans_remove(struct spans *spans, uint64_t start, uint64_t end)
 
 bool spans_gap(const struct spans *spans, uint64_t start, uint64_t end, struct span *gap)
 {
-	size_t i = first_beyond(spans, start);
+	size_t i = vec_at_most(spans, end, start);
 
 	if (i < spans->length && spans->items[i].start <= start)
 		start = spans->items[i++].end;
@@ -89,7 +71,7 @@ bool spans_gap(const struct spans *spans, uint64_t start, uint64_t end, struct s
 
 struct span spans_around(const struct spans *spans, uint64_t address, uint64_t start, uint64_t end)
 {
-	size_t i = first_beyond(spans, address);
+	size_t i = vec_at_most(spans, end, address);
 
 	if (i && spans->items[i - 1].end > start)
 		start = spans->items[i - 1].end;

@@ -197,18 +197,5 @@ int uffd_plan(struct uffd *uffd)
 
 struct uffd_range *uffd_find(struct uffd *uffd, uint64_t address)
 {
-	size_t low = 0, high = uffd->ranges.length;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		struct uffd_range *range = &uffd->ranges.items[middle];
-
-		if (address < range->start)
-			high = middle;
-		else if (address >= range->end)
-			low = middle + 1;
-		else
-			return range;
-	}
-	return NULL;
+	return vec_around(&uffd->ranges, address);
 }

@@ -247,19 +247,11 @@ static size_t upper_bound(const struct cfi *cfi, uint64_t address)
 /* The last range that starts at or below an address. */
 static bool find_range(const struct cfi *cfi, uint64_t address, struct image_range *range)
 {
-	size_t low = 0, high = cfi->ranges.length;
+	size_t above = vec_at_most(&cfi->ranges, start, address);
 
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (cfi->ranges.items[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (low)
-		*range = cfi->ranges.items[low - 1];
-	return low > 0;
+	if (above)
+		*range = cfi->ranges.items[above - 1];
+	return above > 0;
 }
 
 bool cfi_range(const struct cfi *cfi, uint64_t address, struct image_range *range)

@@ -306,25 +306,9 @@ const struct symbol *image_find(const struct image *image, const char *name, siz
 	return best;
 }
 
-/* Index of the first symbol above an address. */
-static size_t upper_bound(const struct image *image, uint64_t address)
-{
-	size_t low = 0, high = image->symbols.length;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (image->symbols.items[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 bool image_exports_at(const struct image *image, uint64_t address)
 {
-	for (size_t i = upper_bound(image, address); i--;) {
+	for (size_t i = vec_at_most(&image->symbols, address, address); i--;) {
 		const struct symbol *symbol = &image->symbols.items[i];
 
 		if (symbol->address != address)
@@ -342,7 +326,8 @@ uint64_t image_function_end(const struct image *image, const struct symbol *symb
 
 	if (symbol->size && end > symbol->address)
 		return end < limit ? end : limit;
-	for (size_t i = upper_bound(image, symbol->address); i < image->symbols.length; i++) {
+	for (size_t i = vec_at_most(&image->symbols, address, symbol->address);
+	     i < image->symbols.length; i++) {
 		const struct symbol *next = &image->symbols.items[i];
 
 		if (next->kind != SYMBOL_TLS && next->kind != SYMBOL_DATA)
@@ -368,7 +353,8 @@ const struct symbol *image_symbol_at(const struct image *image, uint64_t address
 {
 	const struct symbol *best = NULL;
 
-	for (size_t i = upper_bound(image, address); i-- && image->file->ends.items[i] > address;) {
+	for (size_t i = vec_at_most(&image->symbols, address, address);
+	     i-- && image->file->ends.items[i] > address;) {
 		const struct symbol *symbol = &image->symbols.items[i];
 
 		if (best && symbol->address != best->address)

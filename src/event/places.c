@@ -123,24 +123,6 @@ void places_fork(struct places *places, pid_t parent, pid_t child)
 		*vec_push(&to->mappings) = from->mappings.items[i];
 }
 
-static const struct place_mapping *mapping_at(const struct place_maps *maps, uint64_t address)
-{
-	size_t low = 0, high = maps->mappings.length;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		const struct place_mapping *mapping = &maps->mappings.items[middle];
-
-		if (address < mapping->start)
-			high = middle;
-		else if (address >= mapping->end)
-			low = middle + 1;
-		else
-			return mapping;
-	}
-	return NULL;
-}
-
 static uint64_t file_address(const struct image *image, uint64_t offset)
 {
 	for (size_t i = 0; i < image->segments.length; i++) {
@@ -163,7 +145,7 @@ bool places_find(struct places *places, pid_t pid, uint64_t address, struct plac
 	*place = (struct place){ .module = "", .symbol = "", .address = address };
 	if (!map_get(&places->by_pid, (uint64_t)pid, &at))
 		return false;
-	mapping = mapping_at(places->processes.items[at], address);
+	mapping = vec_around(&places->processes.items[at]->mappings, address);
 	if (!mapping)
 		return false;
 	file = &places->files.items[mapping->file];
@@ -204,31 +186,21 @@ static void read_kernel(struct places *places)
 	}
 	if (file)
 		fclose(file);
-	if (places->kernel.length)
-		qsort(places->kernel.items, places->kernel.length, sizeof(struct kernel_symbol),
-		      by_address);
+	vec_sort(&places->kernel, by_address);
 }
 
 bool places_kernel(struct places *places, uint64_t address, struct place *place)
 {
-	size_t low = 0, high;
+	size_t above;
 
 	*place = (struct place){ .module = "[kernel]", .symbol = "", .address = address };
 	if (!places->kernel_read)
 		read_kernel(places);
-	high = places->kernel.length;
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (places->kernel.items[middle].address <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	if (!low)
+	above = vec_at_most(&places->kernel, address, address);
+	if (!above)
 		return false;
-	place->symbol = places->kernel.items[low - 1].name;
-	place->offset = address - places->kernel.items[low - 1].address;
+	place->symbol = places->kernel.items[above - 1].name;
+	place->offset = address - places->kernel.items[above - 1].address;
 	return true;
 }
 

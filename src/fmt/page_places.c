@@ -51,26 +51,10 @@ static struct page_place_vec *places_of(const struct page_places *places, uint32
 	return (struct page_place_vec *)(uintptr_t)value;
 }
 
-/* Index of the first mapping that ends above an address. */
-static size_t above(const struct page_place_vec *vec, uint64_t address)
-{
-	size_t low = 0, high = vec->length;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (vec->items[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /* Take [start, end) out, cutting what reaches beyond. */
 static void take_out(struct page_place_vec *vec, uint64_t start, uint64_t end)
 {
-	size_t index = above(vec, start);
+	size_t index = vec_at_most(vec, end, start);
 
 	while (index < vec->length && vec->items[index].start < end) {
 		struct page_place *place = &vec->items[index];
@@ -100,7 +84,7 @@ static void take_out(struct page_place_vec *vec, uint64_t start, uint64_t end)
 static void put_in(struct page_place_vec *vec, const struct page_place *place)
 {
 	take_out(vec, place->start, place->end);
-	*vec_insert(vec, above(vec, place->start)) = *place;
+	*vec_insert(vec, vec_at_most(vec, end, place->start)) = *place;
 }
 
 static void on_alloc(struct page_places *places, const struct chop_page_record *record)
@@ -131,7 +115,7 @@ static void on_map(struct page_place_vec *vec, const struct chop_page_record *re
 
 static void on_remap(struct page_place_vec *vec, const uint64_t *values)
 {
-	size_t index = above(vec, values[0]);
+	size_t index = vec_at_most(vec, end, values[0]);
 	struct page_place place;
 
 	if (index == vec->length || vec->items[index].start > values[0])
@@ -148,7 +132,7 @@ static void on_remap(struct page_place_vec *vec, const uint64_t *values)
 static void on_break(struct page_place_vec *vec, const uint64_t *values)
 {
 	struct page_place place = { .flags = CHOP_PAGE_MAP_HEAP | CHOP_PAGE_MAP_ANONYMOUS };
-	size_t index = above(vec, values[0] - 1);
+	size_t index = vec_at_most(vec, end, values[0] - 1);
 
 	if (values[1] < values[0]) {
 		take_out(vec, values[1], values[0]);
@@ -223,7 +207,7 @@ const struct page_place *page_places_find(const struct page_places *places, uint
 					  uint64_t address)
 {
 	const struct page_place_vec *vec = places_of(places, process);
-	size_t index = vec ? above(vec, address) : 0;
+	size_t index = vec ? vec_at_most(vec, end, address) : 0;
 
 	if (!vec || index == vec->length || vec->items[index].start > address)
 		return NULL;

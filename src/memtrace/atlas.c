@@ -123,18 +123,8 @@ static void name_symbol(const struct image *image, struct atlas_place *place)
 /* A variable: the data symbol that covers the address. */
 static void name_data(const struct image *image, struct atlas_place *place)
 {
-	size_t low = 0, high = image->symbols.length;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (image->symbols.items[middle].address <= place->address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	while (low-- > 0) {
-		const struct symbol *s = &image->symbols.items[low];
+	for (size_t i = vec_at_most(&image->symbols, address, place->address); i--;) {
+		const struct symbol *s = &image->symbols.items[i];
 
 		if (place->address - s->address > (1UL << 30))
 			return;

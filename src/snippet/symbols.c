@@ -15,18 +15,10 @@
 /* The run that holds an address or, failing that, the first one after it. */
 static size_t run_from(const struct builder *b, uint64_t address)
 {
-	size_t low = 0, high = b->runs.length;
+	size_t above = vec_at_most(&b->runs, address, address);
+	const struct snippet_run *run = above ? &b->runs.items[above - 1] : NULL;
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		const struct snippet_run *run = &b->runs.items[middle];
-
-		if (run->address + run->length <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return run && run->address + run->length > address ? above - 1 : above;
 }
 
 static uint8_t symbol_type(enum symbol_kind kind)

@@ -82,20 +82,7 @@ const struct capture_page *capture_find(const struct capture *capture, uint64_t 
 
 const struct capture_mapping *capture_mapping_at(const struct capture *capture, uint64_t address)
 {
-	size_t low = 0, high = capture->maps.length;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-		const struct capture_mapping *mapping = &capture->maps.items[middle];
-
-		if (address < mapping->start)
-			high = middle;
-		else if (address >= mapping->end)
-			low = middle + 1;
-		else
-			return mapping;
-	}
-	return NULL;
+	return vec_around(&capture->maps, address);
 }
 
 void capture_leave_out(struct capture *capture, const char *fmt, ...)

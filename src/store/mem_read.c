@@ -462,20 +462,10 @@ long chop_mem_read(struct chop_mem_reader *reader, struct chop_mem_record *recor
 /* The last chunk that begins at or before the wanted number. */
 static size_t find_chunk(const struct chop_mem_reader *reader, uint64_t wanted, bool references)
 {
-	const struct mem_index_entry *chunks = reader->file.chunks.items;
-	size_t low = 0, high = reader->file.chunks.length;
+	size_t beyond = references ? vec_at_most(&reader->file.chunks, first_reference, wanted)
+				   : vec_at_most(&reader->file.chunks, first_insn, wanted);
 
-	while (low + 1 < high) {
-		size_t middle = (low + high) / 2;
-		uint64_t first =
-			references ? chunks[middle].first_reference : chunks[middle].first_insn;
-
-		if (first <= wanted)
-			low = middle;
-		else
-			high = middle;
-	}
-	return low;
+	return beyond ? beyond - 1 : 0;
 }
 
 static uint64_t count_references(const struct chop_mem_reader *reader, uint32_t first,

@@ -77,35 +77,15 @@ void mappings_release(struct capture_mapping_vec *maps)
 	vec_release(maps);
 }
 
-/* Index of the first mapping that ends above an address. */
-static size_t above(const struct capture_mapping_vec *maps, uint64_t address)
-{
-	size_t low = 0, high = maps->length;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (maps->items[middle].end <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 const struct capture_mapping *mappings_find(const struct capture_mapping_vec *maps,
 					    uint64_t address)
 {
-	size_t i = above(maps, address);
-
-	if (i == maps->length || maps->items[i].start > address)
-		return NULL;
-	return &maps->items[i];
+	return vec_around(maps, address);
 }
 
 bool mappings_free(const struct capture_mapping_vec *maps, uint64_t start, uint64_t end)
 {
-	size_t i = above(maps, start);
+	size_t i = vec_at_most(maps, end, start);
 
 	return i == maps->length || maps->items[i].start >= end;
 }

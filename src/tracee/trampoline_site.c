@@ -57,20 +57,12 @@ static void find_starts(struct text *text)
 	text->walked = xcalloc(text->starts.length, 1);
 }
 
-/* Index of the first start above an address. */
+/* Index of the first start above an address, or of the last. */
 static size_t above(const struct text *text, uint64_t address)
 {
-	size_t low = 0, high = text->starts.length - 1;
+	size_t index = u64vec_at_most(&text->starts, address);
 
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (text->starts.items[middle] <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	return index < text->starts.length ? index : index - 1;
 }
 
 /*
