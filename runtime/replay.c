@@ -67,6 +67,12 @@ void prepare_calls(void)
 		calls.total++;
 		calls.tsc |= event->kind == CHOP_EVENT_TSC;
 		calls.cpuid |= event->kind == CHOP_EVENT_CPUID;
+		if (rt.options.dispatch && event->kind == CHOP_EVENT_CALL &&
+		    arch_is_emulated(event->ip))
+			die(CHOP_MISSING,
+			    "--user-dispatch does not see %s at %a, a call that the kernel "
+			    "emulates: run without it",
+			    call_name((uint64_t)event->number), event->ip);
 	}
 	if (offset != calls.size)
 		die(CHOP_USAGE, "this snippet is damaged: its log of system calls has no end");

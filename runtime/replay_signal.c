@@ -36,12 +36,26 @@ void deliver(const struct chop_event *event, const struct chop_event_parts *part
 	arch_set_state(context, &parts->signal->to, parts->xstate, parts->signal->xstate_size);
 }
 
+/* The original's kernel emulated a call here, this one has no such page. */
+static bool replay_emulated(const struct chop_event *event, int signal, void *context)
+{
+	bool last;
+
+	if (!event || event->kind != CHOP_EVENT_CALL || signal != SIGSEGV ||
+	    !arch_is_emulated(event->ip))
+		return false;
+	arch_return(context);
+	return replay_call((uint64_t)event->number, event->ip, context, &last);
+}
+
 bool replay_fault(int signal, void *context)
 {
 	uint64_t pc = arch_context_pc(context);
 	struct chop_event_parts parts;
 	const struct chop_event *event = peek_event(&parts);
 
+	if (arch_is_emulated(pc))
+		return replay_emulated(event, signal, context);
 	if (event && event->ip == pc && signal == SIGSEGV &&
 	    (event->kind == CHOP_EVENT_TSC || event->kind == CHOP_EVENT_CPUID) &&
 	    arch_replay_trapped(event, context)) {

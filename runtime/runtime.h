@@ -232,6 +232,10 @@ void arch_set_pc(void *context, uint64_t pc);
 /* The system call a SIGSYS interrupted: its arguments, and the result to go on with. */
 void arch_get_args(const void *context, uint64_t args[6]);
 void arch_set_result(void *context, int64_t result);
+/* There is no code at this address: the kernel makes a call of going there, and returns. */
+bool arch_is_emulated(uint64_t address);
+/* Do that return. */
+void arch_return(void *context);
 /* Go on with these registers and this canonical extended state (0 bytes: as it is). */
 void arch_set_state(void *context, const struct chop_regs *regs, const uint8_t *xstate,
 		    uint64_t size);

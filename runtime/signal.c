@@ -285,7 +285,9 @@ static noreturn void own_fault(const siginfo_t *info, const void *context)
 
 static void call(const siginfo_t *info, void *context)
 {
-	uint64_t ip = (uint64_t)info->si_call_addr - CHOP_CALL_SIZE;
+	uint64_t at = (uint64_t)info->si_call_addr;
+	/* A call that the kernel emulates: it has returned by now. */
+	uint64_t ip = arch_is_emulated(at) ? at : at - CHOP_CALL_SIZE;
 	bool last = false;
 
 	if (!replay_call((uint32_t)info->si_syscall, ip, context, &last))

@@ -55,6 +55,20 @@ void arch_set_result(void *context, int64_t result)
 	((struct ucontext *)context)->uc_mcontext.rax = (uint64_t)result;
 }
 
+/* The vsyscall page: three functions without code. */
+bool arch_is_emulated(uint64_t address)
+{
+	return address >= 0xffffffffff600000 && address < 0xffffffffff600c00;
+}
+
+void arch_return(void *context)
+{
+	struct sigcontext *state = &((struct ucontext *)context)->uc_mcontext;
+
+	state->rip = *(uint64_t *)state->rsp;
+	state->rsp += sizeof(state->rip);
+}
+
 uint64_t arch_breakpoint_at(uint64_t pc)
 {
 	return pc - CHOP_BREAKPOINT_SIZE;

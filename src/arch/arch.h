@@ -221,6 +221,20 @@ void arch_hide_unrepeatable(uint32_t leaf, uint32_t subleaf, struct chop_regs *r
 /* What this leaf says is not the same on every processor of a machine. */
 bool arch_cpuid_is_local(uint32_t leaf);
 
+/* -- calls the kernel emulates: src/arch/x86_64/emulated.c ------------------------------ */
+
+/*
+ * The system call that is made by going to this address, where there is no code (the vsyscall
+ * page); -1 for all others, always where there is no such page.
+ */
+long arch_emulated_call(uint64_t address);
+/* From registers behind one of them, those of an entry stop: their arch_call_pc is the address. */
+void arch_emulated_entry(struct chop_regs *regs, uint64_t address);
+/* At one of them: what the return does, to the address on the stack. False elsewhere. */
+bool arch_emulated_return(struct chop_regs *regs, uint64_t return_address);
+/* Whether these bytes of a program have such an address in them. */
+bool arch_names_emulated(const uint8_t *bytes, size_t size);
+
 /* -- vdso: src/arch/x86_64/vdso.c ---------------------------------------------------- */
 
 /*

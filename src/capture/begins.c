@@ -2,6 +2,7 @@
 /* Finding the region of a session, and counting its invocations. */
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
@@ -267,6 +268,8 @@ static void set_region(struct session *session)
 	const struct session_options *options = session->options;
 	struct region *region = &session->region;
 
+	if (marks->module && strcmp(marks->module, session->tracee.program))
+		region->emulated |= region_names_emulated(marks->module);
 	region->ends.length = 0;
 	for (size_t i = 0; i < marks->ends.length; i++)
 		*vec_push(&region->ends) = marks->ends.items[i];

@@ -63,12 +63,31 @@ static void warn_loaded(struct capture *capture)
 	}
 }
 
+/* Only the program and the region's module were searched for such addresses. */
+static void warn_emulated(struct capture *capture)
+{
+	for (size_t i = 0; i < capture->pages.length; i++) {
+		const struct capture_page *page = &capture->pages.items[i];
+
+		if (!(page->flags & PAGE_EXECUTE) || page->flags & PAGE_SUPPORT ||
+		    !arch_names_emulated(page->before, CHOP_PAGE_SIZE))
+			continue;
+		capture_warn(capture,
+			     "the region's code has an address of the vsyscall page, at 0x%" PRIx64
+			     "; if it calls it, a replay diverges there",
+			     page->address);
+		return;
+	}
+}
+
 void hints_warn(struct capture *capture, const struct hints_known *known)
 {
 	struct arch_isa isa;
 
 	if (!known->tsc || !known->cpuid)
 		warn_loaded(capture);
+	if (!known->emulated)
+		warn_emulated(capture);
 	snippet_scan(capture, &isa);
 	for (size_t i = 0; i < isa.hint_count; i++) {
 		const struct arch_isa_hint *hint = &isa.hints[i];

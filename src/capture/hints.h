@@ -9,6 +9,7 @@
 /* What is dealt with already. */
 struct hints_known {
 	bool tsc, cpuid; /* their results are recorded */
+	bool emulated;	 /* calls through the vsyscall page are */
 	bool hidden;	 /* the program was told that there are none (tracee/hide.h) */
 };
 

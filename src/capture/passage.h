@@ -41,8 +41,9 @@ struct passage {
 	bool again;    /* the next call is the cancelled one */
 	bool released; /* other threads ran in between */
 	bool time_up;
-	bool ending;   /* at a point in the kernel, where a replay could not stop */
-	bool trapping; /* instructions that are recorded fault */
+	bool ending;	     /* at a point in the kernel, where a replay could not stop */
+	bool emulated_again; /* a call that the kernel emulates found no room for its results */
+	bool trapping;	     /* instructions that are recorded fault */
 };
 
 /* -ESRCH comes without a message: the thread is gone. Any error, with its message. */
@@ -110,6 +111,16 @@ int passage_trap_begin(struct passage *run);
 int passage_trap_end(struct passage *run);
 /* The signal the owner is about to get is one of those; recorded, it only has to go on. */
 bool passage_trapped(struct passage *run);
+
+/* -- passage_emulated.c --------------------------------------------------------------------- */
+
+/* Have the owner stop behind calls that the kernel emulates, where the region may make some. */
+void passage_emulated_begin(struct passage *run);
+/*
+ * At a signal stop of the owner: it comes from such a call, which is recorded, and the owner has
+ * only to go on. *error: 0 or -errno with a message.
+ */
+bool passage_emulated(struct passage *run, int *error);
 
 /* -- passage_signal.c ----------------------------------------------------------------------- */
 

@@ -258,10 +258,12 @@ int passage_signal(struct passage *run)
 	struct signal_sets sets;
 	struct chop_regs at;
 	bool in_call;
-	int error;
+	int error = 0;
 
-	if (passage_trapped(run))
+	if (passage_emulated(run, &error) ? !error : passage_trapped(run))
 		return thread_resume(run->owner, RUN_CALLS, 0) ? passage_alive(-ESRCH) : 0;
+	if (error)
+		return error;
 	if (read_sets(run->owner, &sets) || thread_get_regs(run->owner, &at))
 		return passage_alive(-ESRCH);
 	if (!(sets.caught & bit) && (sets.ignored | SIGNALS_HARMLESS) & bit)

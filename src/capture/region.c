@@ -17,6 +17,7 @@
 #include "capture/owed.h"
 #include "capture/passage.h"
 #include "tracee/breakpoint.h"
+#include "tracee/fault_event.h"
 #include "tracee/inject.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
@@ -235,6 +236,8 @@ static int enter(struct passage *run)
 	error = run->region->active_ns ? 0 : passage_set_ends(run);
 	if (!error)
 		error = passage_ready(run, run->owner);
+	if (!error)
+		passage_emulated_begin(run);
 	return error ? error : passage_trap_begin(run);
 }
 
@@ -332,6 +335,7 @@ static int leave(struct passage *run, int error)
 	if (run->armed && !run->owner->exiting)
 		passage_trap_end(run);
 	run->tracee->cpuid_recorded = NULL;
+	fault_event_end(run->tracee);
 	vec_release(&run->owed);
 	if (!error)
 		error = recorder_memory(&run->recorder);

@@ -19,6 +19,7 @@ struct region {
 	enum end_kind end_kind;
 	struct u64vec ends;	       /* run-time addresses; unless END_AT_RETURN */
 	struct unwind unwind;	       /* with END_AT_RETURN */
+	bool emulated;		       /* the program names calls that the kernel emulates */
 	bool record_tsc, record_cpuid; /* what rdtsc and cpuid give is recorded */
 	/*
 	 * A region in pieces between its system calls. `more`: the capture was one of them, the
@@ -54,6 +55,8 @@ struct region {
 int region_open(struct region *region, struct tracee *tracee, struct thread *thread,
 		const struct backend_ops *ops);
 void region_close(struct region *region);
+/* Whether the file has the address of a call that the kernel emulates (arch_emulated_call). */
+bool region_names_emulated(const char *path);
 /*
  * Capture the invocation at whose begin the thread stands. 0 when it was captured whole;
  * -errno with the reason otherwise. In any case the program goes on as if nothing had

@@ -76,6 +76,7 @@ static int begin_image(struct session *session, struct thread *thread)
 	session->region.record_tsc = session->options->record_tsc;
 	/* What the program is told otherwise than it is must be told again. */
 	session->region.record_cpuid = session->options->record_cpuid || session->tracee.hides;
+	session->region.emulated = region_names_emulated(session->tracee.program);
 	session->region.interpose = session->options->interpose != NULL;
 	return error ? error : begins_look(session, thread);
 }
@@ -153,6 +154,7 @@ static int capture_one(struct session *session, struct thread *thread, uint64_t 
 	const struct hints_known known = {
 		.tsc = session->region.record_tsc,
 		.cpuid = session->region.record_cpuid,
+		.emulated = session->region.emulated,
 		.hidden = session->tracee.hides,
 	};
 	cleanup_capture struct capture capture;

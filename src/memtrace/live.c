@@ -15,6 +15,7 @@
 
 #include <linux/prctl.h>
 
+#include "arch/arch.h"
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/io.h"
@@ -182,7 +183,8 @@ static uint64_t constant_at(struct live *live, uint64_t pc)
 static size_t read_code(void *context, uint64_t pc, uint8_t *code, size_t size)
 {
 	struct live *live = context;
-	uint64_t constant = constant_at(live, pc);
+	/* Where the kernel makes a call of going there, nothing can be read. */
+	uint64_t constant = arch_emulated_call(pc) < 0 ? constant_at(live, pc) : 0;
 
 	/* an instruction may lie in two mappings */
 	if (constant && constant < size)

@@ -5,12 +5,15 @@
  */
 #include "memtrace/live_private.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <chop/arch.h>
 
+#include "arch/arch.h"
 #include "base/alloc.h"
 
 #define TRAP_BREAKPOINT 3
@@ -83,6 +86,23 @@ static void look(void *context, uint64_t start, uint64_t end, const char *name)
 	search->found |= search->pc >= start && search->pc < end;
 }
 
+/* A call that the kernel makes of going there, and returns. */
+static bool emulated(struct chop_regs *regs)
+{
+	long number = arch_emulated_call(regs->rip), result;
+	uint64_t back;
+	struct iovec local = { &back, sizeof(back) };
+	struct iovec remote = { (void *)(uintptr_t)regs->rsp, sizeof(back) };
+
+	if (number < 0 || process_vm_readv(getpid(), &local, 1, &remote, 1, 0) != sizeof(back))
+		return false;
+	result = syscall(number, regs->rdi, regs->rsi, regs->rdx);
+	if (result < 0 && errno == EFAULT)
+		return false;
+	regs->rax = result < 0 ? (uint64_t)-errno : (uint64_t)result;
+	return arch_emulated_return(regs, back);
+}
+
 enum engine_result live_refused(void *context, struct chop_regs *regs)
 {
 	struct live *live = context;
@@ -92,6 +112,8 @@ enum engine_result live_refused(void *context, struct chop_regs *regs)
 
 	if (live->pending) /* first things first: the instruction comes again */
 		return live_parked(live, regs);
+	if (emulated(regs))
+		return ENGINE_CONTINUE;
 	if (layout_read_executable(look, &search))
 		return ENGINE_REFUSED;
 	if (!search.found) {

@@ -103,11 +103,30 @@ enum engine_result region_parked(void *context, struct chop_regs *regs)
 	return ENGINE_FAULT;
 }
 
+/* The region went to where the kernel makes a call of it. */
+static enum engine_result emulated_call(struct region *region, struct chop_regs *regs)
+{
+	struct chop_regs call = *regs;
+	enum engine_result result;
+
+	arch_emulated_entry(&call, regs->rip);
+	call.rax = call.orig_rax;
+	result = region_system_call(region, &call);
+	if (result == ENGINE_CONTINUE) {
+		regs->rax = call.rax;
+		arch_emulated_return(regs, *(const uint64_t *)(uintptr_t)regs->rsp);
+	}
+	return result;
+}
+
 enum engine_result region_refused(void *context, struct chop_regs *regs)
 {
 	struct region *region = context;
-	const struct chop_event *event = event_at(region, regs->rip);
+	const struct chop_event *event;
 
+	if (arch_emulated_call(regs->rip) >= 0)
+		return emulated_call(region, regs);
+	event = event_at(region, regs->rip);
 	if (!event) {
 		event = event_at(region, regs->rip + BREAKPOINT_SIZE);
 		if (!event || event->number != SIGTRAP)

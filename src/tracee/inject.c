@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "tracee/fault_event.h"
 #include "tracee/hide.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
@@ -75,6 +76,7 @@ static int errand_begin(const struct tracee *tracee, struct thread *thread, stru
 	thread->group_stopped = false;
 	thread->calls = false;
 	tell_errand(tracee, thread->tid);
+	fault_event_pause(tracee, true);
 	set_filter(thread, true);
 	return 0;
 }
@@ -84,6 +86,7 @@ static int errand_end(const struct tracee *tracee, struct thread *thread, struct
 	int error = 0;
 
 	tell_errand(tracee, 0);
+	fault_event_pause(tracee, false);
 	thread->calls = errand->calls;
 	set_filter(thread, false);
 	if (thread_set_regs(thread, &errand->regs) || thread_set_mask(thread, errand->mask))

@@ -107,6 +107,7 @@ struct tracee {
 	/* Told which thread runs code of ours from now on, 0: none does. May be NULL. */
 	void (*errand)(void *context, pid_t tid);
 	void *errand_context;
+	int fault_event; /* fault_event.h; 0: none */
 	bool ending;	 /* a thread reported its end to one that waited for something else */
 	bool gone;	 /* exited, or let go */
 	int exit_status; /* as from waitpid, once gone */

@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "tracee/breakpoint.h"
+#include "tracee/fault_event.h"
 #include "tracee/hide.h"
 #include "tracee/handover.h"
 #include "tracee/helper.h"
@@ -130,6 +131,14 @@ static bool is_breakpoint(const struct tracee *tracee, struct thread *thread, ui
 	return !thread_set_regs(thread, &regs);
 }
 
+/* It has had a page fault, not of a call that the kernel emulated. */
+static bool is_plain_fault(const struct tracee *tracee, const struct thread *thread)
+{
+	uint64_t address;
+
+	return fault_event_stopped(tracee, thread, &address) && arch_emulated_call(address) < 0;
+}
+
 enum wait_trap wait_trap(struct tracee *tracee, struct thread *thread, int status,
 			 uint64_t *address)
 {
@@ -141,6 +150,8 @@ enum wait_trap wait_trap(struct tracee *tracee, struct thread *thread, int statu
 		return WAIT_PASSED;
 	if (stop_event(status) || (signal != SIGTRAP && signal != SIGILL))
 		return WAIT_OTHER;
+	if (is_plain_fault(tracee, thread))
+		return WAIT_PASSED;
 	switch (trampoline_trapped(tracee, thread, signal, address)) {
 	case TRAP_STOP:
 		return WAIT_BREAKPOINT;
@@ -217,6 +228,10 @@ bool wait_for(struct tracee *tracee, struct thread *thread, int *status)
 
 		if (tid == thread->tid && WIFSTOPPED(*status)) {
 			wait_note(tracee, thread, *status);
+			if (!stop_event(*status) && WSTOPSIG(*status) == SIGTRAP &&
+			    is_plain_fault(tracee, thread) &&
+			    !thread_resume(thread, thread->run, 0))
+				continue;
 			tracee->ending |= thread->exiting;
 			return true;
 		}

@@ -94,6 +94,36 @@ static void knows_the_names_of_calls(void **state)
 	assert_null(arch_call_name(100000));
 }
 
+static void test_emulated(void **state)
+{
+	static const uint8_t move[] = {
+		0x90, 0x48, 0xc7, 0xc0, 0x00, 0x04, 0x60, 0xff, 0xff, 0xd0
+	};
+	static const uint8_t store[] = { 0x49, 0xc7, 0x44, 0x24, 0x08, 0x00, 0x08, 0x60, 0xff };
+	static const uint8_t word[] = { 0x00, 0x00, 0x60, 0xff, 0xff, 0xff, 0xff, 0xff };
+	static const uint8_t jump[] = { 0x90, 0x90, 0xe9, 0x00, 0x04, 0x60, 0xff, 0x90 };
+	static const uint8_t fourth[] = { 0x00, 0x0c, 0x60, 0xff, 0xff, 0xff, 0xff, 0xff };
+	struct chop_regs regs = { .rip = 0xffffffffff600400, .rsp = 0x1000 };
+
+	(void)state;
+	assert_true(arch_names_emulated(move, sizeof(move)));
+	assert_true(arch_names_emulated(store, sizeof(store)));
+	assert_true(arch_names_emulated(word, sizeof(word)));
+	assert_false(arch_names_emulated(word, sizeof(word) - 1));
+	assert_false(arch_names_emulated(jump, sizeof(jump)));
+	assert_false(arch_names_emulated(fourth, sizeof(fourth)));
+	assert_int_equal(arch_emulated_call(0xffffffffff600000), SYS_gettimeofday);
+	assert_int_equal(arch_emulated_call(0xffffffffff600400), SYS_time);
+	assert_int_equal(arch_emulated_call(0xffffffffff600800), SYS_getcpu);
+	assert_int_equal(arch_emulated_call(0xffffffffff600801), -1);
+	assert_int_equal(arch_emulated_call(0xffffffffff600c00), -1);
+	assert_int_equal(arch_emulated_call(0x400), -1);
+	assert_true(arch_emulated_return(&regs, 0x1234));
+	assert_int_equal(regs.rip, 0x1234);
+	assert_int_equal(regs.rsp, 0x1008);
+	assert_false(arch_emulated_return(&regs, 0x1234));
+}
+
 static void replaces_vdso_functions(void **state)
 {
 	uint8_t code[ARCH_VDSO_CODE_MAX];
@@ -108,6 +138,7 @@ static void replaces_vdso_functions(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_emulated),
 		cmocka_unit_test(emulates_pushes),
 		cmocka_unit_test(emulates_only_what_it_knows),
 		cmocka_unit_test(rewinds_and_restarts_calls),

@@ -162,7 +162,7 @@ static void test_vsyscall(void **state)
 	f.step = true;
 	fixture_capture(&f, &capture);
 	expect_run(&capture, NULL, NULL, CHOP_DIVERGED,
-		   "expected no more, got time at 0xffffffffff6003fe");
+		   "expected no more, got time at 0xffffffffff600400");
 	stop();
 }
 
