@@ -282,34 +282,104 @@ static bool in_patch(const struct vdso *vdso, uint64_t pc)
 	return false;
 }
 
-static void step_out(const struct vdso *vdso, struct tracee *tracee, struct thread *thread)
+static bool is_inside(const struct vdso *vdso, const struct thread *thread)
 {
 	struct chop_regs regs;
+
+	return !thread_get_regs(thread, &regs) && in_patch(vdso, arch_pc(&regs));
+}
+
+/* One step, or the stop that came instead, which is for others. False when it is no step. */
+static bool step(struct tracee *tracee, struct thread *thread, int *status)
+{
+	do {
+		if (thread_resume(thread, RUN_STEP, 0) || !wait_for(tracee, thread, status)) {
+			*status = 0;
+			return false;
+		}
+		/* Asked to stop before, it had no occasion yet. */
+	} while (*status >> 16 == PTRACE_EVENT_STOP && !thread->group_stopped);
+	/* Behind a system call it is TRAP_BRKPT. */
+	return *status >> 16 == 0 && WSTOPSIG(*status) == SIGTRAP &&
+	       (thread->info.si_code == TRAP_TRACE || thread->info.si_code == TRAP_BRKPT);
+}
+
+static void step_out(const struct vdso *vdso, struct tracee *tracee, struct thread *thread)
+{
 	int status;
 
-	for (int i = 0; i < ARCH_VDSO_CODE_MAX; i++) {
-		if (!thread->stopped || thread->queued || thread->exiting ||
-		    thread->group_stopped || thread_get_regs(thread, &regs) ||
-		    !in_patch(vdso, arch_pc(&regs)))
-			return;
-		if (thread_resume(thread, RUN_STEP, 0) || !wait_for(tracee, thread, &status))
-			return;
-		/* Asked to stop before, it had no occasion yet. */
-		if (status >> 16 == PTRACE_EVENT_STOP && !thread->group_stopped)
+	for (int i = 0; i < ARCH_VDSO_CODE_MAX && is_inside(vdso, thread); i++) {
+		if (step(tracee, thread, &status))
 			continue;
-		/* Behind a system call it is TRAP_BRKPT. */
-		if (status >> 16 || WSTOPSIG(status) != SIGTRAP ||
-		    (thread->info.si_code != TRAP_TRACE && thread->info.si_code != TRAP_BRKPT)) {
+		if (status)
 			wait_queue(tracee, thread->tid, status);
-			return;
-		}
+		return;
 	}
+}
+
+/* It has stopped because somebody sent it a signal, and nobody has looked at that yet. */
+static bool has_signal(const struct tracee *tracee, const struct thread *thread)
+{
+	for (size_t i = 0; i < tracee->queue.length; i++) {
+		const struct queued_stop *stop = &tracee->queue.items[i];
+		int number = WSTOPSIG(stop->status);
+
+		if (stop->tid == thread->tid)
+			return !stop->breakpoint && WIFSTOPPED(stop->status) &&
+			       stop->status >> 16 == 0 && number <= 64 &&
+			       SIGNALS_ASYNCHRONOUS & SIGNAL_BIT(number);
+	}
+	return false;
+}
+
+/*
+ * A handler would return into the middle of what has changed. The signal is put aside: it is
+ * delivered behind the function's first instructions, where it might as well have come.
+ */
+static void step_out_before_signal(const struct vdso *vdso, struct tracee *tracee,
+				   struct thread *thread)
+{
+	const siginfo_t info = thread->info;
+	bool stop_again = false;
+	struct chop_regs regs;
+	uint64_t mask;
+	int status;
+
+	if (!has_signal(tracee, thread) || thread_get_regs(thread, &regs) ||
+	    thread_get_mask(thread, &mask) || thread_set_mask(thread, mask | SIGNALS_ASYNCHRONOUS))
+		return;
+	for (int i = 0; i < ARCH_VDSO_CODE_MAX && is_inside(vdso, thread); i++) {
+		if (step(tracee, thread, &status))
+			continue;
+		if (!status)
+			return;
+		stop_again |= WSTOPSIG(status) == SIGSTOP;
+		if (WSTOPSIG(status) == SIGSTOP)
+			continue;
+		/* An instruction of its own failed; it will again, after the signal. */
+		thread_set_regs(thread, &regs);
+		break;
+	}
+	thread_set_mask(thread, mask);
+	thread->info = info;
+	thread->info_stale = true;
+	if (stop_again)
+		syscall(SYS_tgkill, tracee->pid, thread->tid, SIGSTOP);
 }
 
 void vdso_step_out(const struct vdso *vdso, struct tracee *tracee)
 {
-	for (size_t i = 0; i < tracee->threads.length; i++)
-		step_out(vdso, tracee, tracee->threads.items[i]);
+	for (size_t i = 0; i < tracee->threads.length; i++) {
+		struct thread *thread = tracee->threads.items[i];
+
+		if (!thread->stopped || thread->exiting || thread->group_stopped ||
+		    !is_inside(vdso, thread))
+			continue;
+		if (thread->queued)
+			step_out_before_signal(vdso, tracee, thread);
+		else
+			step_out(vdso, tracee, thread);
+	}
 }
 
 void vdso_release(struct vdso *vdso)
