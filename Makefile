@@ -217,7 +217,7 @@ check:
 	@$(MAKE) --no-print-directory $(JOBS) all-tests
 	@tests/run.sh $(B) $(ONLY)
 
-all-tests: all $(UNIT) $(PROG) $(FUZZ) $(MAN) $(COMPLETIONS)
+all-tests: all $(UNIT) $(PROG) $(FUZZ) $(if $(SAN),,$(BENCH)) $(MAN) $(COMPLETIONS)
 
 # Regions of real programs, captured, built and verified: minutes, and packages by the dozen.
 corpus:

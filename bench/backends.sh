@@ -2,21 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 # The back ends of `chop trace` beside each other, and beside ChopStiX's way: one file per page.
 # Run by bench/run.sh; needs 2 GB of memory and a disk.
-set -u -o pipefail
-runs=${BENCH_RUNS:-5}
-pages=10000
-
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+. "$TOP/bench/lib.sh"
+need_trace
+runs=$(runs_or 5)
+pages=$(full_or_quick 10000 300)
+large=$(full_or_quick 1024 16) middle=$(full_or_quick 100 12) # MB
 
 # What the program measured: ns a page in all, ns a page inside, ns at the begin, ns at the end
 traced() { # BACKEND MEGABYTES PAGES ORDER plain|half [TIMES]
 	rm -rf t
-	taskset -c 0 chop trace -q --backend "$1" -function region -trace-dir t -- \
+	one_cpu chop trace -q --backend "$1" -function region -trace-dir t -- \
 		"$BENCH/touch" "${@:2}" 2>error || { cat error >&2; return 1; }
 }
 files() { # ORDER
 	mkdir files
-	(cd files && taskset -c 0 "$BENCH/touch" 1024 1000 "$1" files)
+	(cd files && one_cpu "$BENCH/touch" $large $((pages / 10)) "$1" files)
 	rm -rf files
 }
 
@@ -25,10 +25,10 @@ for backend in uffd clone mprotect; do
 	if traced $backend 10 10 seq plain >/dev/null; then possible+=" $backend"; fi
 done
 
-echo "Touched pages, ns each: $pages of 262144 resident ones, medians of $runs interleaved runs on"
+echo "Touched pages, ns each: $pages of $((large * 256)) resident ones, medians of $runs interleaved runs on"
 echo "one CPU, timed by the program itself. write: a word written to each; half: every other one is"
 echo "only read. files: each page into a file of its own as ChopStiX does, though caught inside the"
-echo "program (1000 pages); the last column is how often cheaper that makes us."
+echo "program ($((pages / 10)) pages); the last column is how often cheaper that makes us."
 echo
 printf '%-8s %-6s %-8s %10s %10s %10s %12s\n' order touch way 'ns/page' 'begin ms' 'end ms' 'files/ours'
 row() { # FILE: medians of its columns
@@ -39,8 +39,8 @@ for order in seq random; do
 	for ((i = 0; i < runs; i++)); do
 		files $order >>files.runs
 		for backend in $possible; do
-			traced $backend 1024 $pages $order plain >>$backend.plain.runs || exit 1
-			traced $backend 1024 $pages $order half >>$backend.half.runs || exit 1
+			traced $backend $large $pages $order plain >>$backend.plain.runs || exit 1
+			traced $backend $large $pages $order half >>$backend.half.runs || exit 1
 		done
 	done
 	base=$(median <files.runs)
@@ -53,16 +53,16 @@ for order in seq random; do
 done
 
 echo
-echo "What the program waits at the begin and at the end of a region, ms, by its resident size (1000"
+echo "What the program waits at the begin and at the end of a region, ms, by its resident size ($((pages / 10))"
 echo "pages touched)"
 echo
-printf '%-8s | %8s %8s %8s | %8s %8s %8s\n' way 'begin 10' '100' '1024 MB' 'end 10' '100' '1024 MB'
+printf '%-8s | %8s %8s %8s | %8s %8s %8s\n' way "begin 10" $middle "$large MB" "end 10" $middle "$large MB"
 for backend in $possible; do
 	begin= end=
-	for size in 10 100 1024; do
+	for size in 10 $middle $large; do
 		rm -f stops
 		for ((i = 0; i < runs; i++)); do
-			traced $backend $size 1000 random plain >>stops || exit 1
+			traced $backend $size $((pages / 10)) random plain >>stops || exit 1
 		done
 		begin+=" $(cut -d' ' -f3 stops | median)"
 		end+=" $(cut -d' ' -f4 stops | median)"
@@ -73,13 +73,13 @@ done | awk '{ printf "%-8s | %8.2f %8.2f %8.2f | %8.2f %8.2f %8.2f\n",
 
 echo
 echo "Several captures in one run: what the program waits at the begin of the first one, and of those"
-echo "after it (median), ms, by its resident size (1000 pages touched)"
+echo "after it (median), ms, by its resident size ($((pages / 10)) pages touched)"
 echo
-printf '%-8s | %8s %8s %8s | %8s %8s %8s\n' way 'first 10' '100' '1024 MB' 'next 10' '100' '1024 MB'
+printf '%-8s | %8s %8s %8s | %8s %8s %8s\n' way "first 10" $middle "$large MB" "next 10" $middle "$large MB"
 for backend in $possible; do
 	first='' next=''
-	for size in 10 100 1024; do
-		traced $backend $size 1000 random plain 6 >many || exit 1
+	for size in 10 $middle $large; do
+		traced $backend $size $((pages / 10)) random plain $(full_or_quick 6 2) >many || exit 1
 		first+=" $(head -n 1 many | cut -d' ' -f3)"
 		next+=" $(tail -n +2 many | cut -d' ' -f3 | median)"
 	done
@@ -88,8 +88,9 @@ done | awk '{ printf "%-8s | %8.2f %8.2f %8.2f | %8.2f %8.2f %8.2f\n", $1, $2 / 
 	$4 / 1e6, $5 / 1e6, $6 / 1e6, $7 / 1e6 }'
 
 echo
-echo "200 000 scattered pages of 1 GB in one capture:"
+scattered=$(full_or_quick 200000 2000)
+echo "$scattered scattered pages of $large MB in one capture:"
 for backend in $possible; do
-	traced $backend 1024 200000 random plain >line || exit 1
+	traced $backend $large $scattered random plain >line || exit 1
 	echo "$backend: complete, $(cut -d' ' -f2 line) ns a page"
 done

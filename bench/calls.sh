@@ -2,20 +2,20 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a system call costs: natively, under strace, recorded at capture, given back at replay;
 # all in one run, the same program, pread of one byte. Run by bench/run.sh.
-set -u -o pipefail
-calls=${BENCH_CALLS:-20000} runs=${BENCH_RUNS:-5}
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+. "$TOP/bench/lib.sh"
+need_trace
+calls=${BENCH_CALLS:-$(full_or_quick 20000 200)} runs=$(runs_or 5)
 program=$BENCH/pread
 
-native() { taskset -c 0 "$program" "$calls" 3</dev/zero; }
-traced() { taskset -c 0 strace -o /dev/null "$program" "$calls" 3</dev/zero; }
+native() { one_cpu "$program" "$calls" 3</dev/zero; }
+traced() { one_cpu strace -o /dev/null "$program" "$calls" 3</dev/zero; }
 captured() {
 	rm -rf t
-	taskset -c 0 chop trace -q -function region -indices 1 -trace-dir t -- "$program" "$calls" 3</dev/zero
+	one_cpu chop trace -q -function region -indices 1 -trace-dir t -- "$program" "$calls" 3</dev/zero
 }
 # The snippet's own time for the region, ns a call.
 replayed() { # OPTIONS...
-	taskset -c 0 ./snippet --iterations 3 "$@" | awk -v n="$calls" '/^warm median/ { gsub(/[()]/, "")
+	one_cpu ./snippet --iterations 3 "$@" | awk -v n="$calls" '/^warm median/ { gsub(/[()]/, "")
 		scale["ns"] = 1; scale["us"] = 1e3; scale["ms"] = 1e6; scale["s"] = 1e9
 		print $(NF - 1) * scale[$NF] / n }'
 }

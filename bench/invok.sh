@@ -1,12 +1,13 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What chop invok costs an invocation, and how right its times are. Run by bench/run.sh.
-rounds=5
+. "$TOP/bench/lib.sh"
+rounds=$(runs_or 5)
 # The least of the rounds: what a busy machine disturbs least.
 least() { sort -n | head -n 1; }
 
 # Interleaved rounds; a call's time and processor time with each.
-many=10000000 few=5000
+many=$(full_or_quick 10000000 200000) few=$(full_or_quick 5000 50)
 for ((i = 0; i < rounds; i++)); do
 	"$BENCH/invoked" $many 0 >>native
 	chop invok -q -f bench_call -- "$BENCH/invoked" $many 0 >>noted
@@ -15,7 +16,7 @@ for ((i = 0; i < rounds; i++)); do
 done
 rm -f rows
 wall=$(cut -d' ' -f1 native | least) cpu=$(cut -d' ' -f2 native | least)
-echo "An invocation of a function called 10 000 000 times: ns, the least of $rounds rounds"
+echo "An invocation of a function called $many times: ns, the least of $rounds rounds"
 echo
 printf '%-48s %8s %8s %14s\n' '' time over 'processor, over'
 row() { # FILE TITLE
@@ -33,7 +34,7 @@ echo "of the 98 % shortest, which no other program interrupted; the least of $((
 echo
 printf '%-48s %12s %12s %9s\n' '' instrumented 'chop invok' difference
 for size in 50 200 1000 10000; do
-	count=$((10000000 / (size * 3 + 40))) # 10 ms
+	count=$((many / (size * 3 + 40))) # 10 ms
 	rm -f theirs ours
 	for ((i = 0; i < 4 * rounds; i++)); do
 		"$BENCH/invoked" $count $size instrumented | cut -d' ' -f3 >>theirs

@@ -3,12 +3,9 @@
 # Whole programs without a capture: basic-block vectors beside valgrind's exp-bbv, and every
 # access beside lackey, on the same commands in the same run. Medians; "x" is times the program
 # alone, by wall-clock time and, in brackets, by CPU time of all processes. Run by bench/run.sh.
-set -u -o pipefail
-runs=${BENCH_RUNS:-3}
-if ! command -v valgrind >/dev/null; then
-	echo "valgrind is not installed: nothing to compare with"
-	exit 0
-fi
+. "$TOP/bench/lib.sh"
+need valgrind gzip xz sqlite3 perl
+runs=$(runs_or 3) rows=$(full_or_quick 600000 60000)
 
 # "WALL CPU" of a command, medians in milliseconds.
 cost() {
@@ -58,14 +55,15 @@ line() { # NAME SMALL... -- COMMAND...
 
 echo "Whole programs, in translation and under valgrind"
 echo
-seq 1 600000 >in.txt
+seq 1 "$rows" >in.txt
 seq 1 200 >small.txt
 line gzip gzip -c small.txt -- gzip -c in.txt
+[ -z "${BENCH_QUICK:-}" ] || exit 0 # the others say nothing more about the bench
 head -c 1500000 in.txt >xz.txt
 line xz xz -0 -T1 -c small.txt -- xz -T1 -c xz.txt
 query() { # ROWS
 	echo "create table t(a,b); insert into t select value, value*7%1000 from generate_series(1,$1);" \
 		"select sum(a*b), count(distinct b) from t;"
 }
-line sqlite3 sqlite3 :memory: "$(query 200)" -- sqlite3 :memory: "$(query 300000)"
-line perl perl -e 1 -- perl -e 'my %h; for (1..600000) { $h{$_ % 1000} .= "x" } print scalar keys %h'
+line sqlite3 sqlite3 :memory: "$(query 200)" -- sqlite3 :memory: "$(query $((rows / 2)))"
+line perl perl -e 1 -- perl -e 'my %h; for (1..'"$rows"') { $h{$_ % 1000} .= "x" } print scalar keys %h'

@@ -3,9 +3,12 @@
 # What memory traces cost, on five regions cut out of running programs: native, the raw stream,
 # a file, reading it back, and beside it valgrind's lackey on the very same snippet. The region
 # alone is measured; starting, mapping and comparing are not. Run by bench/run.sh.
-set -u -o pipefail
-runs=${BENCH_RUNS:-5}
-lackey_seconds=${BENCH_LACKEY:-10}
+. "$TOP/bench/lib.sh"
+[ -n "${BENCH_QUICK:-}" ] || need zstd sqlite3
+need_trace
+runs=$(runs_or 5)
+lackey_seconds=${BENCH_LACKEY:-$(full_or_quick 10 1)}
+kernels=$(full_or_quick "" 30000) # their own size, or this
 
 # valgrind 3.19 knows no AVX-512: the C library must not choose it in what is cut out.
 off=-AVX512F,-AVX512VL,-AVX512BW,-AVX2,-AVX,-BMI2,-ERMS,-FSRM,-RTM,-SSSE3,-SSE4_1,-SSE4_2
@@ -14,8 +17,8 @@ export GLIBC_TUNABLES=glibc.cpu.hwcaps=$off LD_BIND_NOW=1
 
 # Milliseconds of the region, the best of 20 iterations in one process.
 native() { # SNIPPET
-	"$1" --iterations 20 | awk '/^warm minimum/ { gsub(/[()]/, "")
-		scale["us"] = 1e-3; scale["ms"] = 1; scale["s"] = 1e3
+	"$1" --iterations "$(full_or_quick 20 3)" | awk '/^warm minimum/ { gsub(/[()]/, "")
+		scale["ns"] = 1e-6; scale["us"] = 1e-3; scale["ms"] = 1; scale["s"] = 1e3
 		print $(NF - 1) * scale[$NF] }'
 }
 
@@ -30,7 +33,7 @@ lackey() { # SNIPPET
 			tee >(grep -ac '^ M' >both) | grep -ac '^ [LSM]' >lines
 	} 2>&1 | tail -n 1 >seconds
 	sleep 0.2 # for the other grep
-	cat lines both seconds | tr '\n' ' ' | awk '{ printf "%.3f\n", ($1 + $2) / 1e6 / $3 }'
+	cat lines both seconds | tr '\n' ' ' | awk '{ printf "%.3f\n", $3 ? ($1 + $2) / 1e6 / $3 : 0 }'
 }
 
 printf '%-13s %6s %17s | %15s | %24s | %13s | %15s | %s\n' region Mref 'native ms  Mref/s' \
@@ -52,14 +55,16 @@ row() { # NAME INVOCATION COMMAND...
 }
 
 status=0
-row daxpy 0 "$BENCH/kernels" daxpy || status=1
-row chase 0 "$BENCH/kernels" chase || status=1
-row hashsort 0 "$BENCH/kernels" hashsort || status=1
-head -c 3000000 "$BUILD/chop" >input
-row lzma_code 5 zstd -q --format=xz -3 -c input || status=1
-row sqlite3_step 4 sqlite3 :memory: "create table t(a,b);
-	insert into t select value, value*7%1000 from generate_series(1,200000);
-	select sum(a*b), count(distinct b) from t;" || status=1
+row daxpy 0 "$BENCH/kernels" daxpy $kernels || status=1
+if [ -z "${BENCH_QUICK:-}" ]; then # the others take seconds, and say nothing more about the bench
+	row chase 0 "$BENCH/kernels" chase $kernels || status=1
+	row hashsort 0 "$BENCH/kernels" hashsort $kernels || status=1
+	head -c 3000000 "$BUILD/chop" >input
+	row lzma_code 5 zstd -q --format=xz -3 -c input || status=1
+	row sqlite3_step 4 sqlite3 :memory: "create table t(a,b);
+		insert into t select value, value*7%1000 from generate_series(1,200000);
+		select sum(a*b), count(distinct b) from t;" || status=1
+fi
 cat <<'END'
 
 x: times native. raw: CPU time of the traced code, its stream handed over and dropped. file: from

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 # Writing a capture of 100 000 pages as a Microprobe test, beside copies of the same bytes in
 # the same directory. Run by bench/run.sh.
-set -u -o pipefail
-runs=${BENCH_RUNS:-7}
-pages=100000
+. "$TOP/bench/lib.sh"
+need_trace
+runs=$(runs_or 7)
+pages=$(full_or_quick 100000 500)
 chop trace -q -function region -trace-dir t -- "$BENCH/touch" 512 $pages random plain >/dev/null ||
 	exit 1
 
@@ -25,11 +26,10 @@ for ((i = 0; i < runs; i++)); do
 	seconds core cp t/0.core c.core
 	rm -f c.core
 done
-median() { sort -n "$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 size() { cat "$@" | wc -c; }
 echo "A capture of $pages pages as a Microprobe test (medians of $runs interleaved runs)"
 echo
-awk -v convert="$(median convert)" -v copy="$(median copy)" -v core="$(median core)" \
+awk -v convert="$(median <convert)" -v copy="$(median <copy)" -v core="$(median <core)" \
 	-v text="$(size o#0.mp?)" -v bytes="$(size t/0.core)" 'BEGIN {
 	printf "%-44s %10s %10s %14s\n", "", "MB", "s", "chop mpt takes"
 	printf "%-44s %10.0f %10.2f %14s\n", "chop mpt", text / 1e6, convert, ""

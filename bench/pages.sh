@@ -2,10 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a record of chop pages costs, beside SIGSEGV and mprotect in the program itself, bare and
 # as VMTRACE does it; and what slices cost. Run by bench/run.sh.
-set -u -o pipefail
-runs=${BENCH_RUNS:-5}
+. "$TOP/bench/lib.sh"
+runs=$(runs_or 5) visits=$(full_or_quick 150000 3000)
 
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 pager() { sed -n 's/.*served in .* (\([0-9.]*\) s of CPU time).*/\1/p' "$1"; }
 own() { sed -n 's/.*chop itself took \([0-9.]*\) s of CPU time.*/\1/p' "$1"; }
 records() { sed -n 's/^chop: pages: \([0-9]*\) references in .*/\1/p' "$1"; }
@@ -42,23 +41,25 @@ echo "Medians of $runs interleaved runs."
 echo
 printf '%-24s %8s %8s %8s %9s %9s %9s %9s\n' '' handler VMTRACE chop -no-ips handler/ VMTRACE/ VMTRACE/
 printf '%-24s %8s %8s %8s %9s %9s %9s %9s\n' 'pages, open, written' us us us us chop chop -no-ips
-for case in '4096 256 3' '65536 4096 3' '131072 16384 3' '4096 256 1' '65536 4096 1'; do
+cases=$(full_or_quick "4096,256,3 65536,4096,3 131072,16384,3 4096,256,1 65536,4096,1" "1024,128,3 1024,64,1")
+for case in $cases; do
 	: >segv; : >vmtrace; : >ips; : >bare
-	read -r array window writes <<<"$case"
+	IFS=, read -r array window writes <<<"$case"
 	for ((i = 0; i < runs; i++)); do
-		segv $array $window 150000 segv $writes >>segv || exit 1
-		segv $array $window 150000 vmtrace $writes >>vmtrace || exit 1
-		traced $array $window 150000 $writes --fifo >>ips || exit 1
-		traced $array $window 150000 $writes --fifo --no-ips >>bare || exit 1
+		segv $array $window $visits segv $writes >>segv || exit 1
+		segv $array $window $visits vmtrace $writes >>vmtrace || exit 1
+		traced $array $window $visits $writes --fifo >>ips || exit 1
+		traced $array $window $visits $writes --fifo --no-ips >>bare || exit 1
 	done
 	echo $array $window $writes $(median <segv) $(median <vmtrace) $(median <ips) $(median <bare)
 done | awk '{ printf "%-24s %8.2f %8.2f %8.2f %9.2f %9.2f %9.2f %9.2f\n",
 	$1 ", " $2 ", " ($3 == 1 ? "all" : "1 in " $3), $4, $5, $6, $7, $4 / $6, $5 / $6, $5 / $7 }' || exit 1
 
 echo
-echo "Slices of 100 ms: gzip of 80 MB, s of CPU time (medians of $runs interleaved runs)"
+bytes=$(full_or_quick 80000000 1000000)
+echo "Slices of 100 ms: gzip of $((bytes / 1000000)) MB, s of CPU time (medians of $runs interleaved runs)"
 echo
-seq 1 12000000 | head -c 80000000 >numbers
+seq 1 12000000 | head -c "$bytes" >numbers
 TIMEFORMAT='%U %S'
 : >alone; : >slices
 for ((i = 0; i < runs; i++)); do

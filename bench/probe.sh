@@ -2,21 +2,23 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a hit costs the program, beside running it alone and beside bpftrace; and what attaching to
 # all of the C library takes. Run by bench/run.sh.
-set -u -o pipefail
-chop check bpf uprobe >/dev/null || { echo "probe: no BPF or no uprobes here"; exit 0; }
-points=$BUILD/tests/prog/probe_points
-calls=200000
+. "$TOP/bench/lib.sh"
+need_facility bpf uprobe
+# A copy: what is set in it is in every process that maps it.
+cp "$BUILD/tests/prog/probe_points" points || exit 1
+points=$PWD/points
+calls=$(full_or_quick 200000 2000)
 
 # The target ends with a status of its own.
 printf '#!/bin/sh\n"$@"\ntrue\n' >any && chmod +x any
 us() { local runs=$1; shift; "$BENCH/wall" "$runs" ./any "$@" | cut -d' ' -f1; }
-alone=$(us 5 "$points" calls $calls) || exit 1
+alone=$(us "$(runs_or 5)" "$points" calls $calls) || exit 1
 # A program that does nothing has all that does not depend on the hits.
 row() { # NAME HITS-PER-CALL COMMAND...
 	local name=$1 hits=$2 whole none
 	shift 2
-	whole=$(us 3 "$@" "$points" calls $calls)
-	none=$(us 3 "$@" "$points" calls 1)
+	whole=$(us "$(runs_or 3)" "$@" "$points" calls $calls)
+	none=$(us "$(runs_or 3)" "$@" "$points" calls 1)
 	awk -v name="$name" -v hits="$hits" -v n=$calls -v alone="$alone" -v whole="$whole" -v none="$none" 'BEGIN {
 		printf "%-52s %8.1f %12.3f\n", name, (whole - none) / alone, (whole - none - alone) / n / hits }'
 }
@@ -39,6 +41,8 @@ if command -v bpftrace >/dev/null; then
 	row "bpftrace, count" 1 ./under "uprobe:$points:work { @ = count(); }"
 	row "bpftrace, printf" 1 ./under "uprobe:$points:work { printf(\"%d\\n\", arg0); }"
 fi
+# Every process would have these: not while tests run.
+[ -z "${BENCH_QUICK:-}" ] || exit 0
 echo
 # The program ends with 3.
 { chop probe -v -c -o counts 'u:libc:*' -- "$points" calls 1; [ $? -eq 3 ]; } 2>&1 >/dev/null |

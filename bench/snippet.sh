@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # What a snippet costs: start, run and proof, against starting any program and against the
 # region itself. Run by bench/run.sh.
-set -u -o pipefail
-runs=${BENCH_RUNS:-40}
+. "$TOP/bench/lib.sh"
+need xz bzip2
+need_trace
+runs=$(runs_or 40) iterations=$(full_or_quick 100 2)
 
 head -c 1500000 "$BUILD/chop" >input
 echo "A snippet from start to exit, proof included, against a program that does nothing"
-echo "(medians of $runs runs; region: warm median of 100 iterations in one process)"
+echo "(medians of $runs runs; region: warm median of $iterations iterations in one process)"
 echo
 alone=$("$BENCH/wall" "$runs" "$BENCH/trivial" | cut -d' ' -f1) || exit 1
 printf '%-16s %8s %10s %10s %14s %14s\n' region pages 'us' 'region us' 'us a page' 'times trivial'
@@ -21,7 +23,7 @@ row() { # FUNCTION INVOCATION COMMAND...
 	[ -n "$pages" ] || exit 1
 	total=$("$BENCH/wall" "$runs" ./snippet | cut -d' ' -f1) || exit 1
 	# cycles and a time with its unit: take the time, in us.
-	region=$(./snippet --iterations 100 | awk '/^warm median/ { gsub(/[()]/, "")
+	region=$(./snippet --iterations "$iterations" | awk '/^warm median/ { gsub(/[()]/, "")
 		scale["ns"] = 0.001; scale["us"] = 1; scale["ms"] = 1000; scale["s"] = 1e6
 		print $(NF - 1) * scale[$NF] }')
 	awk -v n="$function" -v p="$pages" -v t="$total" -v r="$region" -v a="$alone" 'BEGIN {

@@ -2,20 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 # What watching system calls costs: a million calls alone, under chop syscalls with its text in
 # a file, with a filter that matches nothing, and under strace. Run by bench/run.sh.
-set -u -o pipefail
-runs=${BENCH_RUNS:-5}
-calls=1000000
-theirs=100000 # strace's cost does not depend on how many there are
+. "$TOP/bench/lib.sh"
+need strace
+need_facility bpf
+runs=$(runs_or 5)
+calls=$(full_or_quick 1000000 2000)
+theirs=$(full_or_quick 100000 200) # strace's cost does not depend on how many there are
 
-if ! command -v strace >/dev/null; then
-	echo "strace is not installed: nothing to compare chop syscalls with"
-	exit 0
-fi
-if ! chop check bpf >/dev/null; then
-	echo "no BPF here: chop syscalls stops the program at each call, as strace does"
-	exit 0
-fi
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 # ns a call of the loop; then, of the whole command.
 measure() { # NAME CALL COUNT COMMAND...

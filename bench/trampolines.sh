@@ -1,23 +1,28 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # What a patched function entry costs, and how many functions can be patched. Run by bench/run.sh.
+. "$TOP/bench/lib.sh"
+need ldd xz perl
+need_trace
+many=$(full_or_quick 20000000 20000) few=$(full_or_quick 20000 200)
+
 echo "A call of a small function, patched: ns, and what the patch adds"
 echo
-"$BENCH/trampoline_stub" || exit 1
+"$BENCH/trampoline_stub" $(full_or_quick "" 10000) || exit 1
 echo
 echo "An invocation passed over by chop trace -indices: ns, with the program's own time subtracted"
 echo
 far=$BUILD/tests/prog/trampoline_far refused=$BUILD/tests/prog/trampoline_refused
 passed() { # CALLS PROGRAM FUNCTION TITLE: the last invocation against the first
-	read -r first _ < <("$BENCH/wall" 5 chop trace -function "$3" -indices 0 \
+	read -r first _ < <("$BENCH/wall" "$(runs_or 5)" chop trace -function "$3" -indices 0 \
 		-trace-dir "$3.first.{}" -- "$2" "$1")
-	read -r last _ < <("$BENCH/wall" 5 chop trace -function "$3" -indices $(($1 - 1)) \
+	read -r last _ < <("$BENCH/wall" "$(runs_or 5)" chop trace -function "$3" -indices $(($1 - 1)) \
 		-trace-dir "$3.last.{}" -- "$2" "$1")
 	awk -v n="$1" -v first="$first" -v last="$last" -v name="$4" \
 		'BEGIN { printf "%-46s %10.1f\n", name, (last - first) * 1000 / n }'
 }
-passed 20000000 "$far" far "counted by a jump, 20 000 000 calls"
-passed 20000 "$refused" refused "a stop at each (cannot be patched), 20 000"
+passed "$many" "$far" far "counted by a jump, $many calls"
+passed "$few" "$refused" refused "a stop at each (cannot be patched), $few"
 echo
 echo "Functions that can be patched"
 echo

@@ -56,6 +56,12 @@ list_tests() {
 		name=$(basename "$file" .c)
 		echo "fuzz/${name%_fuzz} $TOP/tests/fuzz/run.sh $BUILD ${name%_fuzz}"
 	done
+	for file in "$TOP"/bench/*.sh; do
+		[[ $BUILD == */san ]] && break # built to be fast
+		name=$(basename "$file" .sh)
+		[[ $name == run || $name == lib ]] ||
+			echo "bench/$name env BENCH_QUICK=1 $TOP/bench/run.sh $BUILD $name"
+	done
 	for file in "$TOP"/tests/{cmd,replay,conform}/*.sh; do
 		name=${file#"$TOP"/tests/}
 		[ -x "$file" ] && echo "${name%.sh} $file"
