@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime.h"
 
+/* Alarms that come faster than their handler returns would fill its stack. */
+#define SHORTEST_TIMEOUT_NS 1000000
+
 static const char help_text[] =
 	"\n"
 	"Runs the captured region once, natively, and compares its end with the original's.\n"
@@ -85,6 +88,8 @@ static void set_timeout(const char *text)
 	if (!number(&at, &value) || !unit_ns(at) || value > UINT64_MAX / 2 / unit_ns(at))
 		die(CHOP_USAGE, "--timeout %s: expected a time like 10, 500ms or 5m", text);
 	rt.options.timeout_ns = value * unit_ns(at);
+	if (value && rt.options.timeout_ns < SHORTEST_TIMEOUT_NS)
+		rt.options.timeout_ns = SHORTEST_TIMEOUT_NS;
 }
 
 struct argument {

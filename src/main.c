@@ -90,14 +90,16 @@ static int unknown(const char *name)
 	return CHOP_USAGE;
 }
 
-/* A full disk or closed pipe behind stdout must not look like success. */
-static int finish(int status)
+/* A full disk or closed pipe behind stdout must not look like success, nor be told twice. */
+static int finish(int status, bool told)
 {
 	bool failed = ferror(stdout);
 
 	/* fclose, because some file systems tell of a full disk only then. */
 	errno = 0;
 	if (fclose(stdout) || failed) {
+		if (told)
+			return status;
 		if (!errno)
 			log_error("cannot write to stdout");
 		else if (errno != EPIPE)
@@ -110,26 +112,29 @@ static int finish(int status)
 static int run(const struct command *command, int argc, char **argv)
 {
 	int status;
+	bool failed;
 
 	log_set_command(command->name);
 	err_clear();
 	status = command->run(argc, argv);
-	if (status < 0) {
+	failed = status < 0;
+	if (failed) {
 		if (*err_message())
 			log_error("%s", err_message());
 		else
 			log_error("%s", strerror(-status));
 		status = err_status();
 	}
-	return finish(status);
+	return finish(status, failed);
 }
 
 /* `chop help`, `chop help COMMAND` */
 static int help(int argc, char **argv)
 {
-	const struct command *command = argc > 2 ? find(argv[2]) : NULL;
+	bool named = argc > 2 && strcmp(argv[2], "help");
+	const struct command *command = named ? find(argv[2]) : NULL;
 
-	if (argc > 2 && !command)
+	if (named && !command)
 		return unknown(argv[2]);
 	if (command) {
 		char *words[] = { argv[2], "--help", NULL };
@@ -137,7 +142,7 @@ static int help(int argc, char **argv)
 		return run(command, 2, words);
 	}
 	print_help(stdout);
-	return finish(CHOP_OK);
+	return finish(CHOP_OK, false);
 }
 
 int main(int argc, char **argv)
@@ -155,7 +160,7 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-version")) {
 		printf("chop %s\n", CHOP_VERSION);
-		return finish(CHOP_OK);
+		return finish(CHOP_OK, false);
 	}
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-help") || !strcmp(argv[1], "-h") ||
 	    !strcmp(argv[1], "help"))

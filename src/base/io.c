@@ -95,6 +95,15 @@ void io_remove_tree(const char *path)
 	nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+int io_no_device(int fd, const char *path)
+{
+	struct stat status;
+
+	if (!fstat(fd, &status) && S_ISCHR(status.st_mode))
+		return err_set(CHOP_USAGE, EINVAL, "cannot read %s: it is a device", path);
+	return 0;
+}
+
 int io_read_file(const char *path, struct buf *buf)
 {
 	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -102,6 +111,8 @@ int io_read_file(const char *path, struct buf *buf)
 
 	if (fd < 0)
 		return err_sys(CHOP_USAGE, errno, "cannot open %s", path);
+	if (io_no_device(fd, path))
+		return -EINVAL;
 	if (!fstat(fd, &status) && S_ISREG(status.st_mode) && status.st_size > 0)
 		buf_reserve(buf, (size_t)status.st_size);
 	else
@@ -129,6 +140,12 @@ static bool is_special(const char *path)
 	struct stat status;
 
 	return !stat(path, &status) && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
+}
+
+void io_discard(const char *path)
+{
+	if (!is_special(path))
+		unlink(path);
 }
 
 int io_create(struct io_file *file, const char *path, mode_t mode)

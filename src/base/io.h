@@ -20,7 +20,13 @@ bool io_is_directory(const char *path);
 /* Remove a directory and all that is in it, as far as that goes. */
 void io_remove_tree(const char *path);
 
-/* Append a whole file to buf; 0 or -errno with a message recorded. */
+/* Remove output that is of no use: a regular file, never a device or a pipe that was named. */
+void io_discard(const char *path);
+
+/* A character device gives data for ever, or none: 0, or -EINVAL with a message recorded. */
+int io_no_device(int fd, const char *path);
+
+/* Append a whole file, but of a device, to buf; 0 or -errno with a message recorded. */
 int io_read_file(const char *path, struct buf *buf);
 
 /*

@@ -30,6 +30,7 @@ struct parser {
 	const struct opt_spec *spec;
 	char **argv;
 	int argc, at;
+	size_t words; /* that are no options, so far */
 	void *options;
 	struct globals globals;
 };
@@ -124,6 +125,11 @@ static int unknown(struct parser *parser, const char *word)
 	if (best)
 		return err_set(CHOP_USAGE, EINVAL, "unknown option %s; did you mean --%s?", name,
 			       best);
+	if (parser->words > 1 && strstr(parser->spec->usage, "-- COMMAND"))
+		return err_set(
+			CHOP_USAGE, EINVAL,
+			"unknown option %s; if it is the command's, put -- before the command",
+			name);
 	return err_set(CHOP_USAGE, EINVAL, "unknown option %s; --help lists them", name);
 }
 
@@ -283,6 +289,7 @@ enum opt_result opt_parse(const struct opt_spec *spec, int argc, char **argv, vo
 		if (!spec->intermixed)
 			break;
 		*vec_push(rest) = word;
+		parser.words++;
 		parser.at++;
 	}
 	for (; parser.at < argc; parser.at++)
@@ -318,6 +325,10 @@ static void help_row(struct buf *out, const struct opt *opt)
 	if (opt->argument)
 		buf_printf(out, " %s", opt->argument);
 	width = out->length - start;
+	if (!*opt->help) {
+		buf_add_char(out, '\n');
+		return;
+	}
 	if (width > 30)
 		buf_printf(out, "\n%*s", 32, "");
 	else

@@ -20,15 +20,22 @@ static int whole(const char *text, int base, uint64_t *value)
 		return -EINVAL;
 	errno = 0;
 	number = strtoull(text, &stop, base);
-	if (errno || stop == text || *stop)
+	if (stop == text || *stop)
 		return -EINVAL;
+	if (errno)
+		return -errno;
 	*value = number;
 	return 0;
 }
 
 int opt_number(const char *text, uint64_t *value)
 {
-	if (whole(text, !strncmp(text, "0x", 2) ? 16 : 10, value))
+	int error = whole(text, !strncmp(text, "0x", 2) ? 16 : 10, value);
+
+	if (error == -ERANGE || text[0] == '-')
+		return err_set(CHOP_USAGE, EINVAL, "%s is too %s", text,
+			       error == -ERANGE ? "large" : "small");
+	if (error)
 		return err_set(CHOP_USAGE, EINVAL, "'%s' is not a whole number", text);
 	return 0;
 }

@@ -9,7 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
-#include "tracee/child.h"
+#include "base/program.h"
 
 volatile sig_atomic_t live_interrupted;
 

@@ -380,6 +380,13 @@ static int from_file(const char *path, const char *name, struct place_vec *place
 static int show(const struct place_vec *places, const char *name, const struct options *options,
 		bool compatible)
 {
+	bool any = false;
+
+	if (!places->length)
+		return err_set(CHOP_USAGE, ENOENT,
+			       "process %" PRIu64 " has no program: it is a part of the kernel, or "
+			       "has ended",
+			       options->pid);
 	if (compatible) {
 		for (size_t i = 0; i < places->length; i++)
 			print_segments(&places->items[i], i == 0);
@@ -391,10 +398,12 @@ static int show(const struct place_vec *places, const char *name, const struct o
 	if (name)
 		return find_symbol(places, name, options->module);
 	for (size_t i = 0; i < places->length; i++) {
-		if (is_module(&places->items[i], options->module))
-			print_place(&places->items[i]);
+		if (!is_module(&places->items[i], options->module))
+			continue;
+		print_place(&places->items[i]);
+		any = true;
 	}
-	return 0;
+	return any ? 0 : err_set(CHOP_USAGE, ENOENT, "there is no module %s", options->module);
 }
 
 static int maps(const struct options *options, const struct strvec *words, bool compatible)
@@ -433,9 +442,9 @@ int cmd_maps(int argc, char **argv)
 	least = options.pid ? 0 : 1;
 	most = least + 1;
 	if (rest.length < least || rest.length > most)
-		status =
-			cmd_usage("expected %s, got %zu words; chop maps --help tells more",
-				  options.pid ? "at most SYMBOL" : "PROGRAM [SYMBOL]", rest.length);
+		status = cmd_usage("expected %s, got %zu word%s; chop maps --help tells more",
+				   options.pid ? "at most SYMBOL" : "PROGRAM [SYMBOL]", rest.length,
+				   rest.length == 1 ? "" : "s");
 	else
 		status = maps(&options, &rest, compatible);
 	vec_release(&rest);

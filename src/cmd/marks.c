@@ -201,6 +201,7 @@ static int print_resolved(const struct resolved *resolved, const struct options 
 static int print_all(const struct image *image)
 {
 	uint64_t last = 0;
+	bool any = false;
 
 	for (size_t i = 0; i < image->symbols.length; i++) {
 		const struct symbol *symbol = &image->symbols.items[i];
@@ -211,6 +212,7 @@ static int print_all(const struct image *image)
 		    strstr(symbol->name, ".cold"))
 			continue;
 		last = symbol->address;
+		any = true;
 		if (marks_find(image, symbol, &marks)) {
 			log_warn("%s", err_message());
 			continue;
@@ -222,7 +224,9 @@ static int print_all(const struct image *image)
 			printf(" -end %" PRIx64, marks.ends.items[k]);
 		putchar('\n');
 	}
-	return 0;
+	return any ? 0
+		   : err_set(CHOP_USAGE, ENOENT, "%s has no functions with names: it is stripped",
+			     image->path);
 }
 
 static int find_all(const char *object)
@@ -258,13 +262,16 @@ int cmd_marks(int argc, char **argv)
 
 	if (!cmd_parse(&spec, argc, argv, &options, &rest, &status))
 		return status;
-	if (options.all && rest.length == 1)
+	if (options.line && !options.loop)
+		status = cmd_usage("--line chooses one of the loops: --loop is missing");
+	else if (options.all && rest.length == 1)
 		status = find_all(rest.items[0]);
 	else if (!options.all && rest.length == 2)
 		status = find_marks(rest.items[0], rest.items[1], &options);
 	else
-		status = cmd_usage("expected %s, got %zu words; chop marks --help tells more",
-				   options.all ? "OBJ" : "OBJ FUNCTION", rest.length);
+		status = cmd_usage("expected %s, got %zu word%s; chop marks --help tells more",
+				   options.all ? "OBJ" : "OBJ FUNCTION", rest.length,
+				   rest.length == 1 ? "" : "s");
 	vec_release(&rest);
 	return status;
 }

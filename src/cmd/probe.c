@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/program.h"
 #include "cmd/probe_list.h"
 #include "cmd/probe_watch.h"
 #include "tracee/interrupt.h"

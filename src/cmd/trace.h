@@ -17,18 +17,22 @@ struct trace_options {
 	VEC(char *) owned;	     /* what has been made of static probe points */
 	struct region_points points; /* tracepoints */
 	uint64_t active, interval, max_traces, max_pages, seed, group, pid, jobs;
-	double probability;
-	char *library; /* with -interpose: what is preloaded; owned */
+	double probability; /* TRACE_ALWAYS when not given */
+	char *library;	    /* with -interpose: what is preloaded; owned */
 	bool follow, gzip, zstd, lazy, interpose, access_trace, unprotect_symbols,
 		memory_access_trace;
 	bool split, record_tsc, record_cpuid, hide;
 	bool save, code, registers, maps, info, trace; /* -no-... switches them off */
 };
-#define TRACE_OPTIONS_INIT                                                                 \
-	{                                                                                  \
-		.trace_dir = "trace_data", .seed = UINT64_MAX, .save = true, .code = true, \
-		.registers = true, .maps = true, .info = true, .trace = true, .jobs = 1,   \
+#define TRACE_OPTIONS_INIT                                                                  \
+	{                                                                                   \
+		.trace_dir = "trace_data", .seed = UINT64_MAX, .probability = TRACE_ALWAYS, \
+		.save = true, .code = true, .registers = true, .maps = true, .info = true,  \
+		.trace = true, .jobs = 1,                                                   \
 	}
+
+/* No probability that can be given. */
+#define TRACE_ALWAYS 2
 
 extern const struct opt_spec trace_spec;
 

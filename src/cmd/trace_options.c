@@ -194,7 +194,9 @@ static int check_options(const struct trace_options *options, const struct strve
 		return cmd_usage("-interpose is for programs we start; process %" PRIu64
 				 " runs already",
 				 options->pid);
-	if (options->indices && options->probability > 0)
+	if (!(options->probability > 0))
+		return cmd_usage("-prob 0 would capture nothing");
+	if (options->indices && options->probability != TRACE_ALWAYS)
 		return cmd_usage("-indices and -prob are two ways to choose: use one");
 	if (options->gzip && options->zstd)
 		return cmd_usage("-gzip and -zstd are two ways to compress: use one");
@@ -203,7 +205,7 @@ static int check_options(const struct trace_options *options, const struct strve
 	if (options->interpose && options->points.base.begins)
 		return cmd_usage("-interpose is for regions that begin in the program, not at a "
 				 "tracepoint");
-	if (options->seed != UINT64_MAX && options->probability <= 0)
+	if (options->seed != UINT64_MAX && options->probability == TRACE_ALWAYS)
 		return cmd_usage("-seed is for -prob, which is not given");
 	return check_region(options);
 }
@@ -213,7 +215,7 @@ static uint64_t find_seed(const struct trace_options *options)
 {
 	uint32_t seed = 0;
 
-	if (options->probability <= 0 || options->seed != UINT64_MAX)
+	if (options->probability == TRACE_ALWAYS || options->seed != UINT64_MAX)
 		return options->seed;
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		seed = 1;
@@ -238,7 +240,7 @@ int trace_read_options(struct trace_options *options, const struct strvec *rest,
 	session->max_traces = options->max_traces;
 	session->active = options->active;
 	session->interval = options->interval;
-	session->probability = options->probability;
+	session->probability = options->probability == TRACE_ALWAYS ? 0 : options->probability;
 	session->count_only = !options->trace;
 	session->lazy = options->lazy;
 	session->split = options->split;

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <chop/arch.h>
+
 #include "base/err.h"
 #include "store/chopstix.h"
 
@@ -42,7 +44,14 @@ int detrace_pages(const void *data, size_t size, const char *name, struct mem_ou
 			length = snprintf(line, sizeof(line), "# trace %u\n", trace);
 		else if (word == CHOPSTIX_END)
 			trace++;
-		else if (word != CHOPSTIX_INVOCATION)
+		else if (word == CHOPSTIX_INVOCATION)
+			continue;
+		else if (word & (CHOP_PAGE_SIZE - 1))
+			return err_set(CHOP_USAGE, EBADMSG,
+				       "%s is no trace.bin, or damaged: word %zu, %" PRIx64
+				       ", is no page address",
+				       name, n, (uint64_t)word);
+		else
 			length = snprintf(line, sizeof(line), "%" PRIx64 "\n", (uint64_t)word);
 		mem_out_add(out, line, (size_t)length);
 	}

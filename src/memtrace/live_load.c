@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/io.h"
+#include "base/program.h"
 
 #define STACK_TOP     0x7ffffffff000UL
 #define STACK_DEFAULT (8UL << 20)
@@ -393,7 +394,7 @@ int live_load(struct live *live)
 	}
 	live->exe = realpath(path, NULL);
 	if (!live->exe)
-		return err_sys(CHOP_CANNOT_RUN, errno, "cannot run %s", path);
+		return program_failed(live->program->path, errno);
 	error = load_program(live, path);
 	return error ? error : build_stack(live, argv, live->program->path);
 }

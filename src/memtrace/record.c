@@ -15,6 +15,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/progress.h"
 #include "memtrace/describe.h"
 #include "memtrace/region.h"
@@ -263,7 +264,7 @@ int recording_finish(struct recording *r)
 	if (!r->report->started && !r->stopped) {
 		mem_writer_finish(r->writer, CHOP_MEM_CRASHED, 0, result->text, &result->totals);
 		if (r->options->output)
-			unlink(r->options->output);
+			io_discard(r->options->output);
 		return err_set(CHOP_MISSING, EINVAL, "%s", result->text);
 	}
 	error = mem_writer_finish(r->writer, result->outcome, result->verified, result->text,

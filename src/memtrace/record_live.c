@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/progress.h"
 #include "memtrace/describe.h"
 
@@ -72,7 +73,7 @@ static int cannot_load(struct recording *r)
 {
 	mem_writer_finish(r->writer, CHOP_MEM_CRASHED, 0, NULL, NULL);
 	if (r->options->output)
-		unlink(r->options->output);
+		io_discard(r->options->output);
 	return err_set((enum chop_status)r->report->status, ENOEXEC, "%s", r->report->text);
 }
 

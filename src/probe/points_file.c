@@ -12,8 +12,8 @@
 #include "arch/arch.h"
 #include "base/alloc.h"
 #include "base/err.h"
+#include "base/program.h"
 #include "elf/needed.h"
-#include "tracee/child.h"
 #include "probe/points.h"
 
 const char *point_base(const char *path)

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "arch/arch.h"
 #include "base/alloc.h"
 #include "base/err.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "store/maps.h"
 #include "store/regs_text.h"
@@ -149,11 +151,18 @@ int chopstix_load(const char *file, struct buf *out)
 {
 	cleanup_free char *packed = xasprintf("%s.gz", file);
 	const char *path = access(file, F_OK) && !access(packed, F_OK) ? packed : file;
-	gzFile in = gzopen(path, "rb");
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	int got = 1, code = 0;
+	gzFile in;
 
-	if (!in)
-		return err_sys(CHOP_USAGE, errno ? errno : ENOMEM, "cannot open %s", path);
+	if (fd < 0)
+		return err_sys(CHOP_USAGE, errno, "cannot open %s", path);
+	in = io_no_device(fd, path) ? NULL : gzdopen(fd, "rb");
+	if (!in) {
+		close(fd);
+		return *err_message() ? -EINVAL
+				      : err_sys(CHOP_USAGE, ENOMEM, "cannot read %s", path);
+	}
 	while (got > 0 && out->length < FILE_MAX_SIZE) {
 		got = gzread(in, buf_reserve(out, READ_SIZE), READ_SIZE);
 		out->length += got > 0 ? (size_t)got : 0;

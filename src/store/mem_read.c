@@ -134,7 +134,8 @@ int chop_mem_open(const char *path, unsigned int flags, struct chop_mem_reader *
 
 		error = -errno;
 		snprintf(reader->file.error, sizeof(reader->file.error), "cannot read %s: %s", path,
-			 strerror(-error));
+			 error == -EINVAL ? "it is a device or a pipe, not a file"
+					  : strerror(-error));
 		*out = reader;
 		return error;
 	}

@@ -425,7 +425,7 @@ int mem_writer_create(const char *path, const struct mem_write_options *options,
 		error = put_header(w);
 	if (error) {
 		if (w->fd >= 0)
-			unlink(path); /* nothing in it yet */
+			io_discard(path); /* nothing in it yet */
 		release(w);
 		*out = NULL;
 	}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <chop/arch.h>
 #include <chop/mem_trace.h>
@@ -320,10 +321,15 @@ static int read_memory(struct references *references, const char *path,
 
 /* -- all of them -------------------------------------------------------------------------- */
 
-/* What a file begins with; text does not begin like this. */
+/*
+ * What a file begins with; text does not begin like this. What is taken out of a pipe would
+ * be missed later: it is text.
+ */
 static enum references_format recognise(const char *path)
 {
-	FILE *file = strcmp(path, "-") ? fopen(path, "re") : NULL;
+	struct stat status;
+	bool regular = !stat(path, &status) && S_ISREG(status.st_mode);
+	FILE *file = regular && strcmp(path, "-") ? fopen(path, "re") : NULL;
 	char head[8] = { 0 };
 	size_t got = file ? fread(head, 1, sizeof(head), file) : 0;
 

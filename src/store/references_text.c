@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/io.h"
 
 /* A hexadecimal number and where it ends; false when there is none. */
 static bool hex(const char **at, uint64_t *value)
@@ -198,7 +199,9 @@ int references_read_text(struct references *references, const char *path,
 	references->format = REFERENCES_FORMATS;
 	if (!file)
 		return err_sys(CHOP_USAGE, errno, "cannot read %s", path);
-	error = read_all(&reader, file);
+	error = file == stdin ? 0 : io_no_device(fileno(file), path);
+	if (!error)
+		error = read_all(&reader, file);
 	if (file != stdin)
 		fclose(file);
 	return error;

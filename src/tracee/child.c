@@ -8,69 +8,13 @@
 #include <sys/personality.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
 #include "base/err.h"
 #include "base/io.h"
-
-/* -- which program --------------------------------------------------------------------------- */
-
-static int runnable(const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		return -errno;
-	if (!S_ISREG(st.st_mode))
-		return S_ISDIR(st.st_mode) ? -EISDIR : -EACCES;
-	return access(path, X_OK) ? -errno : 0;
-}
-
-static int cannot_run(int error, const char *name)
-{
-	return err_sys(error == ENOENT || error == ENOTDIR ? CHOP_NOT_FOUND : CHOP_CANNOT_RUN,
-		       error, "cannot run %s", name);
-}
-
-static char *checked(const char *path)
-{
-	int error = runnable(path);
-
-	if (!error)
-		return xstrdup(path);
-	cannot_run(-error, path);
-	return NULL;
-}
-
-char *program_find(const char *name)
-{
-	const char *path = getenv("PATH");
-	bool denied = false;
-
-	if (strchr(name, '/'))
-		return checked(name);
-	if (!path)
-		path = "/usr/local/bin:/usr/bin:/bin";
-	while (*path) {
-		size_t length = strcspn(path, ":");
-		char *file = length ? xasprintf("%.*s/%s", (int)length, path, name)
-				    : xasprintf("./%s", name);
-		int error = runnable(file);
-
-		if (!error)
-			return file;
-		denied = denied || error == -EACCES;
-		free(file);
-		path += length + (path[length] == ':');
-	}
-	err_set(denied ? CHOP_CANNOT_RUN : CHOP_NOT_FOUND, denied ? EACCES : ENOENT,
-		"cannot run %s: %s", name,
-		denied ? "permission denied" : "no such command in PATH");
-	return NULL;
-}
+#include "base/program.h"
 
 /* -- in the child ---------------------------------------------------------------------------- */
 
@@ -228,7 +172,7 @@ int child_failed(const struct child *child)
 	if (!child->error)
 		return err_set(CHOP_CANNOT_RUN, ECHILD, "cannot run %s: it ended at once",
 			       child->name);
-	return cannot_run(child->error, child->name);
+	return program_failed(child->name, child->error);
 }
 
 void child_close(struct child *child)

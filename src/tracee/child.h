@@ -28,9 +28,6 @@ struct child {
 		.line = -1 \
 	}
 
-/* Path of a program, by PATH as the shell does; allocated, or NULL with message and status. */
-char *program_find(const char *name);
-
 /*
  * Start a process that will become argv[0], looked up in PATH; a text without #! is run by the
  * shell. `child` is CHILD_INIT, with `prepare` and `context` if wanted. If we end before child_go

@@ -40,6 +40,10 @@ expect_errors ''
 [ -x t/fib_region.0 ] || fail "no default name"
 expect_status 0 ./one
 expect_match '^equal: fib_region invocation 465, '
+# Alarms that come faster than they can be handled must not end it.
+timeout 60 ./one --iterations 20000 --timeout 1us >"$OUT" 2>"$ERR"
+status=$?
+[ $status -eq 0 ] || [ $status -eq 4 ] || fail "status $status with a short timeout"
 # The same to a place that is chosen.
 expect_status 0 chop snippet t --capture 1 -o elsewhere --base 77000000
 readelf -hW elsewhere | grep -q 'Entry point address: *0x77000000' || fail "not at the base"

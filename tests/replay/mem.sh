@@ -83,6 +83,12 @@ expect_one_error 'expected one trace directory or snippet'
 expect_status 2 chop mem sum -o /nonexistent/x.mem
 expect_one_error 'cannot create /nonexistent/x.mem'
 
+# A device that fails is no half-written file: it stays.
+if mknod device c 1 7 2>/dev/null && : 2>/dev/null >device; then
+	expect_status 2 "$CHOP" mem sorted -o device
+	[ -c device ] || fail "the device is gone"
+fi
+
 # A full disk, as a limit on the size of files.
 (
 	ulimit -f 8
