@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -134,24 +135,36 @@ int io_read_file(const char *path, struct buf *buf)
 	return 0;
 }
 
-/* A device, a pipe: written to as it is, not replaced. */
-static bool is_special(const char *path)
+bool io_is_special(const char *path)
 {
 	struct stat status;
 
 	return !stat(path, &status) && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode);
 }
 
+int io_may_create(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	cleanup_free char *place = slash ? xstrndup(path, (size_t)(slash - path) + 1) : NULL;
+	int error = 0;
+
+	if (io_is_directory(path))
+		error = EISDIR;
+	else if (access(io_is_special(path) ? path : place ? place : ".", W_OK))
+		error = errno;
+	return error ? err_sys(CHOP_USAGE, error, "cannot create %s", path) : 0;
+}
+
 void io_discard(const char *path)
 {
-	if (!is_special(path))
+	if (!io_is_special(path))
 		unlink(path);
 }
 
 int io_create(struct io_file *file, const char *path, mode_t mode)
 {
 	*file = (struct io_file){ .fd = -1, .path = xstrdup(path) };
-	if (is_special(path)) {
+	if (io_is_special(path)) {
 		file->fd = open(path, O_WRONLY | O_CLOEXEC);
 	} else {
 		file->partial = xasprintf("%s.partial.%d", path, getpid());

@@ -20,6 +20,14 @@ bool io_is_directory(const char *path);
 /* Remove a directory and all that is in it, as far as that goes. */
 void io_remove_tree(const char *path);
 
+/* There, and a device or a pipe: written to as it is, not replaced. */
+bool io_is_special(const char *path);
+/*
+ * Before long work: would a file of this name come to be? 0, or -errno with a message. Nothing
+ * is created, as whoever runs meanwhile would see it.
+ */
+int io_may_create(const char *path);
+
 /* Remove output that is of no use: a regular file, never a device or a pipe that was named. */
 void io_discard(const char *path);
 

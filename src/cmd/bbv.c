@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <chop/mem_trace.h>
@@ -33,7 +34,8 @@ static const struct opt table[] = {
 	OPT_TEXT('o', "output", struct options, output, "FILE",
 		 "write the vectors to FILE (default: TRACE.bb, COMMAND.bb)"),
 	OPT_TEXT('m', "markers", struct options, markers, "FILE",
-		 "write where each interval begins to FILE (default: NAME.markers)"),
+		 "write where each interval begins to FILE (default: the name of\n"
+		 "the vectors with .markers in place of .bb)"),
 	OPT_NUMBER('n', "interval", struct options, interval, "N",
 		   "instructions of an interval (10000000)", .min = 1),
 	OPT_FLAG(0, "live", struct options, live,
@@ -128,13 +130,33 @@ static void add_marker(struct buf *text, struct atlas *atlas, size_t number,
 	buf_add_char(text, '\n');
 }
 
-static int write_results(const struct options *options, const char *name, const char *description,
-			 const struct bbv *bbv)
+/* The files to write; owned. */
+struct outputs {
+	char *vectors, *markers;
+};
+
+static void name_outputs(const struct options *options, const char *name, struct outputs *outputs)
 {
-	cleanup_free char *bb =
-		options->output ? xstrdup(options->output) : xasprintf("%s.bb", name);
-	cleanup_free char *path =
-		options->markers ? xstrdup(options->markers) : xasprintf("%s.markers", name);
+	const char *beside =
+		options->output && !io_is_special(options->output) ? options->output : name;
+	size_t length = strlen(beside);
+
+	if (beside != name && length > 3 && !strcmp(beside + length - 3, ".bb"))
+		length -= 3;
+	outputs->vectors = options->output ? xstrdup(options->output) : xasprintf("%s.bb", name);
+	outputs->markers = options->markers ? xstrdup(options->markers)
+					    : xasprintf("%.*s.markers", (int)length, beside);
+}
+
+static void release_outputs(struct outputs *outputs)
+{
+	free(outputs->vectors);
+	free(outputs->markers);
+}
+
+static int write_results(const struct options *options, const struct outputs *outputs,
+			 const char *description, const struct bbv *bbv)
+{
 	cleanup_free char *line = NULL;
 	cleanup_buf struct buf markers = { 0 };
 	struct atlas *atlas = atlas_open(description);
@@ -143,14 +165,15 @@ static int write_results(const struct options *options, const char *name, const 
 	for (size_t i = 0; i < bbv->markers.length; i++)
 		add_marker(&markers, atlas, i, &bbv->markers.items[i]);
 	atlas_close(atlas);
-	error = write_text(bb, &bbv->text);
+	error = write_text(outputs->vectors, &bbv->text);
 	if (!error)
-		error = write_text(path, &markers);
+		error = write_text(outputs->markers, &markers);
 	if (error)
 		return error;
-	line = xasprintf("%s: %" PRIu64 " intervals, %zu basic blocks, %" PRIu64
+	line = xasprintf("%s: %" PRIu64 " interval%s, %zu basic blocks, %" PRIu64
 			 " instructions; %s",
-			 bb, bbv->intervals, bbv->blocks.length, bbv->total, path);
+			 outputs->vectors, bbv->intervals, bbv->intervals == 1 ? "" : "s",
+			 bbv->blocks.length, bbv->total, outputs->markers);
 	if (options->live)
 		log_info("%s", line); /* stdout is the program's */
 	else
@@ -169,9 +192,11 @@ static void warn(const struct chop_mem_info *info)
 static int from_trace(const struct options *options, const char *trace)
 {
 	struct source *source = xcalloc(1, sizeof(*source));
+	struct outputs outputs;
 	struct bbv bbv;
 	int error = 0;
 
+	name_outputs(options, trace, &outputs);
 	live_catch_signals();
 	bbv_init(&bbv, options->interval);
 	if (chop_mem_open(trace, options->partial ? CHOP_MEM_PARTIAL : 0, &source->reader))
@@ -180,7 +205,7 @@ static int from_trace(const struct options *options, const char *trace)
 		error = read_all(source, &bbv);
 	progress_clear();
 	if (!error)
-		error = write_results(options, trace, chop_mem_info(source->reader)->description,
+		error = write_results(options, &outputs, chop_mem_info(source->reader)->description,
 				      &bbv);
 	if (!error)
 		warn(chop_mem_info(source->reader));
@@ -190,6 +215,7 @@ static int from_trace(const struct options *options, const char *trace)
 	}
 	chop_mem_close(source->reader);
 	bbv_release(&bbv);
+	release_outputs(&outputs);
 	free(source);
 	return error;
 }
@@ -205,16 +231,23 @@ static int from_program(const struct options *options, const struct strvec *comm
 	const char *slash = strrchr(command->items[0], '/');
 	const char *name = slash ? slash + 1 : command->items[0];
 	struct memtrace_result result = { 0 };
+	struct outputs outputs;
 	struct bbv bbv;
 	struct memtrace_options trace = { .observe = observe, .context = &bbv, .no_values = true };
 	int error;
 
+	name_outputs(options, name, &outputs);
 	bbv_init(&bbv, options->interval);
-	error = live_trace(command, &trace, &result);
+	error = io_may_create(outputs.vectors);
+	if (!error)
+		error = io_may_create(outputs.markers);
+	if (!error)
+		error = live_trace(command, &trace, &result);
 	bbv_finish(&bbv);
 	if (!error)
-		error = write_results(options, name, result.description, &bbv);
+		error = write_results(options, &outputs, result.description, &bbv);
 	bbv_release(&bbv);
+	release_outputs(&outputs);
 	if (!error && result.outcome != CHOP_MEM_COMPLETE)
 		log_warn("this is not the whole program: %s", result.text);
 	free(result.description);

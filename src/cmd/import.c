@@ -86,7 +86,8 @@ static int import(const char *path, const struct options *options, const char *c
 	if (error)
 		return err_set(err_status(), -error, "%s", why);
 	if (!finished)
-		log_info("%zu captures in %s", from.ids.length, options->output);
+		log_info("%zu capture%s in %s", from.ids.length, from.ids.length == 1 ? "" : "s",
+			 options->output);
 	return finished;
 }
 

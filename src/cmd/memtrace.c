@@ -90,6 +90,10 @@ static int check(const struct work *work)
 		error = mpt_check(options->base);
 	if (!error && options->patched)
 		error = refuse_existing(options->patched);
+	if (!error)
+		error = io_may_create(work->output);
+	if (!error && options->patched)
+		error = io_may_create(options->patched);
 	return error;
 }
 

@@ -131,30 +131,12 @@ static void no_handlers_of_ours(void **unused)
 	child_close(&child);
 }
 
-static void found_in_path(void **unused)
-{
-	char *path;
-
-	(void)unused;
-	setenv("PATH", "/nowhere:/usr/bin:/bin", 1);
-	path = program_find("true");
-	assert_non_null(path);
-	assert_int_equal(access(path, X_OK), 0);
-	free(path);
-	assert_null(program_find("no-such-command"));
-	assert_int_equal(err_status(), CHOP_NOT_FOUND);
-	assert_null(program_find("/etc"));
-	assert_int_equal(err_status(), CHOP_CANNOT_RUN);
-	err_clear();
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(runs_when_told_to),	cmocka_unit_test(preparation_may_fail),
 		cmocka_unit_test(killed_before_it_ran), cmocka_unit_test(closed_before_it_ran),
 		cmocka_unit_test(ends_with_us),		cmocka_unit_test(no_handlers_of_ours),
-		cmocka_unit_test(found_in_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
