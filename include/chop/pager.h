@@ -153,7 +153,7 @@ struct pager_shared {
 struct pager_setup {
 	uint32_t state;		       /* enum pager_state: read by chop while it starts */
 	int32_t error;		       /* -errno of what failed */
-	uint32_t where;		       /* which call of pager_start failed */
+	uint32_t where;		       /* which call of its start failed */
 	int32_t uffd, memfd, pipe_out; /* the pager's descriptors, for chop to fetch */
 	int32_t pid;		       /* the pager's */
 	uint32_t inherit;	       /* 1: a fork's child goes on with its parent's tables */

@@ -109,20 +109,6 @@ bool places_update(struct places *places, pid_t pid)
 	return true;
 }
 
-void places_fork(struct places *places, pid_t parent, pid_t child)
-{
-	struct place_maps *from, *to;
-	uint64_t at;
-
-	if (!map_get(&places->by_pid, (uint64_t)parent, &at))
-		return;
-	to = maps_of(places, child);
-	from = places->processes.items[at];
-	to->mappings.length = 0;
-	for (size_t i = 0; i < from->mappings.length; i++)
-		*vec_push(&to->mappings) = from->mappings.items[i];
-}
-
 static uint64_t file_address(const struct image *image, uint64_t offset)
 {
 	for (size_t i = 0; i < image->segments.length; i++) {

@@ -51,8 +51,6 @@ void places_release(struct places *places);
 
 /* Read the mappings of a process, which has changed or is new. False when it is gone. */
 bool places_update(struct places *places, pid_t pid);
-/* A child begins with the mappings of its parent; nothing is read. */
-void places_fork(struct places *places, pid_t parent, pid_t child);
 /* The place of an address; its parts are "" when not known. False when nothing is known. */
 bool places_find(struct places *places, pid_t pid, uint64_t address, struct place *place);
 /* The same in the kernel. */

@@ -156,7 +156,7 @@ static void add_csv(struct invocations *rows, const struct invok_call *call)
 	buf_add_char(buf, '\n');
 }
 
-/* -- JSON: {"invocations":[...], and what json_totals adds } ------------------------------------- */
+/* -- JSON: {"invocations":[...], and what invocations_json_totals adds } ------------------------------------- */
 
 static void add_json(struct invocations *rows, const struct invok_call *call)
 {

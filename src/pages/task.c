@@ -72,15 +72,6 @@ struct process *process_add(struct tasks *tasks, pid_t pid, struct space *space)
 	return process;
 }
 
-struct process *process_find(const struct tasks *tasks, pid_t pid)
-{
-	for (size_t i = 0; i < tasks->processes.length; i++) {
-		if (tasks->processes.items[i]->pid == pid)
-			return tasks->processes.items[i];
-	}
-	return NULL;
-}
-
 void process_drop(struct tasks *tasks, struct process *process)
 {
 	for (size_t i = 0; i < tasks->processes.length; i++) {

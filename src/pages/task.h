@@ -80,7 +80,6 @@ struct task *task_add(struct tasks *tasks, pid_t tid, struct process *process);
 /* Forget a task; its process goes when it was the last one and its status is known. */
 void task_drop(struct tasks *tasks, struct task *task);
 struct process *process_add(struct tasks *tasks, pid_t pid, struct space *space);
-struct process *process_find(const struct tasks *tasks, pid_t pid);
 void process_drop(struct tasks *tasks, struct process *process);
 
 /* What a wait status means for the task; sets `where`. */

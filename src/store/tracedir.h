@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A trace directory: trace.json, N.core, N.end.core, N.maps, ... (docs/formats).
+ * A trace directory: trace.json, N.core, N.end.core, N.maps, ... (chop-capture(5)).
  * trace.json is written last and atomically: a directory without it is incomplete and
  * every reader says so. An interrupted trace still gets its index, marked interrupted.
  */
@@ -13,7 +13,7 @@
 #include "store/capture.h"
 #include "store/member.h"
 
-/* The files of one capture; tracedir_member_name() gives their names. */
+/* The files of one capture; tracedir_member_path() gives their names. */
 enum tracedir_member {
 	MEMBER_CORE,  /* N.core */
 	MEMBER_END,   /* N.end.core */

@@ -258,17 +258,3 @@ const char *probe_remedy(enum probe_id id)
 		return info->denied;
 	return info->remedy;
 }
-
-int probe_require(enum probe_id id, const char *what)
-{
-	const struct probe_result *result = probe(id);
-	const struct probe_info *info = &probes[id].info;
-	const char *remedy = probe_remedy(id);
-
-	if (result->answer != PROBE_NO)
-		return 0;
-	return err_set(CHOP_MISSING, result->error ? result->error : ENOTSUP,
-		       "cannot %s: no %s%s%s%s%s%s", what, info->title, *result->detail ? " (" : "",
-		       result->detail, *result->detail ? ")" : "", remedy ? "; " : "",
-		       remedy ? remedy : "");
-}

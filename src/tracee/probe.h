@@ -65,10 +65,4 @@ const struct probe_result *probe(enum probe_id id);
 /* What to do about an answer that is not PROBE_YES, or NULL when nothing helps. */
 const char *probe_remedy(enum probe_id id);
 
-/*
- * 0 when the facility is there (PROBE_LIMITED counts), else -errno with a message recorded
- * (CHOP_MISSING): "cannot WHAT: no TITLE (detail); remedy".
- */
-int probe_require(enum probe_id id, const char *what);
-
 #endif

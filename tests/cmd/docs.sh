@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 # Every command of commands.txt has --help, and a manual page that names each of its options;
-# chop(1) lists them all; man renders without complaint.
+# chop(1) lists them all; man renders without complaint. What the manuals name of the tree is there.
 . "$(dirname "$0")/../lib.sh"
 
 commands=$(awk -F'[ \t]*[|][ \t]*' '!/^#/ && NF >= 4 { print $1 }' "$TOP/commands.txt")
@@ -30,4 +30,23 @@ done
 need scdoc
 for page in "$TOP"/docs/*.scd; do
 	scdoc <"$page" >page 2>errors || fail "$page: $(cat errors)"
+done
+
+# Words like src/base/buf.c, and tests as cmd/docs; not patterns, and not NAMEs to be filled in.
+cd "$TOP" || exit 1
+named() { # TOPS
+	grep -ohE "(^|[^[:alnum:]/_.-])($1)/[[:alnum:]_./*{}<>,-]+" README.md CONTRIBUTING.md docs/*.scd docs/design/*.md |
+		sed -E 's/^[^[:alnum:]]//; s/[.,:/]+$//' | grep -v '[*{<]\|[A-Z]\{3\}' | sort -u
+}
+for name in $(named 'src|tests|bench|mk|docs|include|runtime|bpf|data|preload|examples'); do
+	for file in "$name"{,.c,.h,.S,.sh}; do
+		[ -e "$file" ] && continue 2
+	done
+	fail "the manuals name $name; there is no such file"
+done
+for name in $(named 'cmd|replay|conform|unit'); do
+	for file in tests/"$name"{,.sh,.py,.c,_test.c}; do
+		[ -e "$file" ] && continue 2
+	done
+	fail "the manuals name the test $name; there is no tests/$name.sh"
 done

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 
-#include "base/err.h"
 #include "test.h"
 
 static void every_facility_is_described(void **state)
@@ -35,35 +34,11 @@ static void asked_once(void **state)
 	}
 }
 
-/* This program runs, so it can start a child and stop it - unless something forbids it. */
-static void requirements_have_a_message(void **state)
-{
-	size_t missing = 0;
-
-	(void)state;
-	for (int i = 0; i < PROBE_COUNT; i++) {
-		err_clear();
-		if (probe(i)->answer != PROBE_NO) {
-			assert_int_equal(probe_require(i, "do it"), 0);
-			assert_string_equal(err_message(), "");
-			continue;
-		}
-		missing++;
-		assert_int_equal(probe_require(i, "do it"), -probe(i)->error);
-		assert_int_equal(err_status(), CHOP_MISSING);
-		assert_non_null(strstr(err_message(), "cannot do it: no "));
-		assert_non_null(strstr(err_message(), probe_info(i)->title));
-	}
-	if (!missing)
-		skip_because("nothing is missing here");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_facility_is_described),
 		cmocka_unit_test(asked_once),
-		cmocka_unit_test(requirements_have_a_message),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
