@@ -343,12 +343,13 @@ static int leave(struct passage *run, int error)
 	if (!error)
 		error = read_end(run);
 	breakpoints_show(run->tracee, 0);
-	if (!error)
-		vdso_take(&run->region->vdso, run->tracee, run->capture);
 	if (run->armed && run->owner->exiting)
 		backend->ops->drop(backend);
 	else if (run->armed)
 		end_error = passage_alive(backend->ops->end(backend, run->owner, !error));
+	/* Until then the back end adds pages whenever somebody reads the program's memory. */
+	if (!error && !end_error)
+		vdso_take(&run->region->vdso, run->tracee, run->capture);
 	/* The owner, too, may stand in one of the functions. */
 	vdso_step_out(&run->region->vdso, run->tracee);
 	vdso_restore(&run->region->vdso, run->tracee);

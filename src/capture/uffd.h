@@ -37,6 +37,7 @@ struct uffd_range {
 	bool locked;	 /* by mlock: unlocked while it is away */
 	bool away;	 /* RANGE_MOVED: its memory is at `shadow` now */
 	bool copied;	 /* contents at entry are recorded */
+	bool settled;	 /* its records are complete: who asks for a page now is not the region */
 	size_t mapping;	 /* index in capture->maps */
 	size_t move;	 /* index of its mremap in the entry table */
 };
@@ -66,6 +67,9 @@ struct uffd {
 	struct shared_pages shared;
 	struct page_copies copies;
 	bool any_locked;	 /* the program has locked memory */
+	bool planned;		 /* ranges are those of this region */
+	bool armed;		 /* pages present where memory left are the region's */
+	bool complete;		 /* all records are */
 	uint64_t grown;		 /* lowest page of a stack that grew; 0 for none */
 	struct capture *capture; /* while armed */
 	struct batch *batch;	 /* while pages are collected */
@@ -83,6 +87,10 @@ bool uffd_is_closed(const struct tracee *tracee, const struct capture_mapping *m
 void uffd_plan_special(struct uffd *uffd);
 struct uffd_range *uffd_find(struct uffd *uffd, uint64_t address);
 
+/* -- uffd_arm.c: the begin -- */
+/* Plan, have memory leave, register. Where that fails with `planned` set, all must go home. */
+int uffd_arm(struct uffd *uffd, struct thread *owner);
+
 /* -- uffd_serve.c: the monitor -- */
 int uffd_start_monitors(struct uffd *uffd);
 void uffd_stop_monitors(struct uffd *uffd);
@@ -90,6 +98,10 @@ void uffd_stop_monitors(struct uffd *uffd);
 void uffd_serve(struct uffd *uffd, uint64_t page);
 /* Record the content at entry of a shared page that is about to be written, let it. */
 void uffd_serve_write(struct uffd *uffd, uint64_t page);
+
+/* -- uffd_strays.c -- */
+/* All that moved is registered: queue calls that drop what others had put in its place before. */
+int uffd_find_strays(struct uffd *uffd);
 
 /* -- uffd_pages.c: contents -- */
 typedef int uffd_page_fn(struct uffd *uffd, struct uffd_range *range, uint64_t page,
@@ -139,5 +151,7 @@ int uffd_collect_range(struct uffd *uffd, struct uffd_range *range);
 int uffd_collect(struct uffd *uffd, bool keep);
 /* Move everything home. */
 int uffd_home(struct uffd *uffd, struct thread *owner);
+/* There is no region any more. */
+void uffd_forget(struct uffd *uffd);
 
 #endif

@@ -142,6 +142,9 @@ static int find_page(struct uffd *uffd, struct uffd_range *range, uint64_t page,
 {
 	struct batch *batch = uffd->batch;
 
+	/* A begin that has failed may have left strays (uffd_strays.c): the shadow is right. */
+	if (!uffd->armed && !pagelog_has(&uffd->log, page))
+		return 0;
 	*vec_push(&batch->found) = (struct found_page){ page, (categories & PAGE_IS_WRITTEN) != 0 };
 	/* One that became present without asking us has no record yet. */
 	if (batch->keep)

@@ -111,18 +111,17 @@ static void add_grown(struct uffd *uffd)
 		.registered = true,
 	};
 
+	size_t above = 0;
+
 	if (!uffd->grown)
 		return;
-	for (size_t i = 0; i < uffd->ranges.length; i++) {
-		const struct uffd_range *range = &uffd->ranges.items[i];
-
-		if (range->start <= uffd->grown)
-			continue;
-		grown.end = range->start;
-		grown.mapping = range->mapping;
-		break;
+	while (above < uffd->ranges.length && uffd->ranges.items[above].start <= uffd->grown)
+		above++;
+	if (above < uffd->ranges.length) {
+		grown.end = uffd->ranges.items[above].start;
+		grown.mapping = uffd->ranges.items[above].mapping;
 	}
-	*vec_push(&uffd->ranges) = grown;
+	*vec_insert(&uffd->ranges, above) = grown;
 }
 
 int uffd_collect_range(struct uffd *uffd, struct uffd_range *range)
@@ -131,7 +130,7 @@ int uffd_collect_range(struct uffd *uffd, struct uffd_range *range)
 					  : uffd_each_page(uffd, range, collect_zapped);
 }
 
-int uffd_collect(struct uffd *uffd, bool keep)
+static int collect_all(struct uffd *uffd, bool keep)
 {
 	int first_error = 0;
 
@@ -154,6 +153,18 @@ int uffd_collect(struct uffd *uffd, bool keep)
 	return first_error;
 }
 
+/* Others may read the program's memory all the while: they are no part of it from here on. */
+int uffd_collect(struct uffd *uffd, bool keep)
+{
+	int error;
+
+	pthread_mutex_lock(&uffd->lock);
+	error = collect_all(uffd, keep);
+	uffd->complete = true;
+	pthread_mutex_unlock(&uffd->lock);
+	return error;
+}
+
 static void unregister_all(struct uffd *uffd)
 {
 	for (size_t i = 0; i < uffd->ranges.length; i++) {
@@ -162,8 +173,9 @@ static void unregister_all(struct uffd *uffd)
 		struct uffdio_range whole = { range->start, range->end - range->start };
 
 		/* Where memory moves home, the registered mapping goes away by itself. */
-		if (range->registered && !range->away)
-			ioctl(fd, UFFDIO_UNREGISTER, &whole);
+		if (!range->registered || range->away)
+			continue;
+		ioctl(fd, UFFDIO_UNREGISTER, &whole);
 		range->registered = false;
 	}
 }
@@ -189,12 +201,23 @@ static void queue_home(struct uffd *uffd)
 	}
 }
 
+void uffd_forget(struct uffd *uffd)
+{
+	pthread_mutex_lock(&uffd->lock);
+	uffd->complete = true;
+	uffd->ranges.length = 0;
+	uffd->capture = NULL;
+	pthread_mutex_unlock(&uffd->lock);
+}
+
 int uffd_home(struct uffd *uffd, struct thread *owner)
 {
 	int error;
 
+	pthread_mutex_lock(&uffd->lock);
 	unregister_all(uffd);
 	queue_home(uffd);
+	pthread_mutex_unlock(&uffd->lock);
 	error = inject_run(uffd->base.tracee, owner, uffd->calls.items, uffd->calls.length);
 	for (size_t i = 0; i < uffd->calls.length && !error; i++) {
 		const struct arch_entry *call = &uffd->calls.items[i];
@@ -202,10 +225,9 @@ int uffd_home(struct uffd *uffd, struct thread *owner)
 		if (call->number == SYS_mremap && call->result < 0)
 			error = cannot_restore(call->args[4], (int)call->result);
 	}
-	uffd->ranges.length = 0;
+	uffd_forget(uffd);
 	uffd_shared_release(&uffd->shared);
 	uffd->shared = (struct shared_pages){ 0 };
 	changes_forget(&uffd->copies);
-	uffd->capture = NULL;
 	return error;
 }

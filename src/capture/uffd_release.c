@@ -40,7 +40,7 @@ static bool within(const struct uffd_range *range, uint64_t start, uint64_t end)
 	return range->start >= start && range->end <= end;
 }
 
-/* Complete the records of what was touched, and queue the moves home. */
+/* Complete the records of what was touched, and queue the move home. */
 static int collect_piece(struct uffd *uffd, struct uffd_range *range)
 {
 	uint64_t size = range->end - range->start;
@@ -56,11 +56,24 @@ static int collect_piece(struct uffd *uffd, struct uffd_range *range)
 		.number = SYS_mremap,
 		.args = { range->shadow, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, range->start },
 	};
-	/* Mapped over, the registered range is no more. */
-	range->kind = RANGE_COPIED;
-	range->away = range->registered = false;
-	range->shadow = 0;
+	range->settled = true;
 	return error;
+}
+
+/* Mapped over, the registered range is no more. */
+static void came_home(struct uffd *uffd, uint64_t start, uint64_t end)
+{
+	pthread_mutex_lock(&uffd->lock);
+	for (size_t i = 0; i < uffd->ranges.length; i++) {
+		struct uffd_range *range = &uffd->ranges.items[i];
+
+		if (!range->settled || !within(range, start, end))
+			continue;
+		range->kind = RANGE_COPIED;
+		range->away = range->registered = range->settled = false;
+		range->shadow = 0;
+	}
+	pthread_mutex_unlock(&uffd->lock);
 }
 
 static int check_home(const struct uffd *uffd)
@@ -115,6 +128,7 @@ int uffd_release(struct backend *backend, struct thread *owner, uint64_t start, 
 		error = inject_run(backend->tracee, owner, uffd->calls.items, uffd->calls.length);
 	if (!error)
 		error = check_home(uffd);
+	came_home(uffd, start, end);
 	return error || !moves ? error : keep_all(uffd, start, end);
 }
 

@@ -22,14 +22,14 @@ static void wake(int fd, uint64_t page)
 	ioctl(fd, UFFDIO_WAKE, &range);
 }
 
-/* Install the page; what others have installed meanwhile is as good. */
-static void install(struct uffd *uffd, uint64_t page, const uint8_t *content)
+/* Install the page, write-protected; true when it was not there. With `mode` DONTWAKE nobody runs. */
+static bool install(struct uffd *uffd, uint64_t page, const uint8_t *content, uint64_t mode)
 {
 	struct uffdio_copy copy = {
 		.dst = page,
 		.src = (uint64_t)content,
 		.len = CHOP_PAGE_SIZE,
-		.mode = UFFDIO_COPY_MODE_WP,
+		.mode = UFFDIO_COPY_MODE_WP | mode,
 	};
 
 	while (ioctl(uffd->fd, UFFDIO_COPY, &copy)) {
@@ -38,11 +38,13 @@ static void install(struct uffd *uffd, uint64_t page, const uint8_t *content)
 			sched_yield();
 			continue;
 		}
+		/* What others have installed meanwhile is as good; what is home again needs nothing. */
 		if (errno != EEXIST && errno != ENOENT && errno != ESRCH)
 			atomic_store(&uffd->failed, true);
 		wake(uffd->fd, page);
-		return;
+		return false;
 	}
+	return true;
 }
 
 static void record_grown(struct uffd *uffd, uint64_t page)
@@ -57,31 +59,54 @@ static void record_grown(struct uffd *uffd, uint64_t page)
 	pagelog_add(&uffd->log, page, PAGE_READ | PAGE_WRITE, true);
 }
 
-/*
- * Below all we know is a stack that grows: zeros. Other memory stays in the shadow as it was
- * at entry: it need not be kept now, while the program waits, but at the end (uffd_batch.c). So it
- * passes through one page of ours, which the processor's caches hold.
- */
-void uffd_serve(struct uffd *uffd, uint64_t page)
+/* Below all we know is a stack that grows, or what somebody else read before it went home. */
+static void serve_unknown(struct uffd *uffd, uint64_t page)
 {
-	const struct uffd_range *range;
-	bool moved;
+	memset(uffd->served, 0, CHOP_PAGE_SIZE);
+	if (!install(uffd, page, uffd->served, UFFDIO_COPY_MODE_DONTWAKE))
+		return;
+	if (!uffd->complete)
+		record_grown(uffd, page);
+	wake(uffd->fd, page);
+}
 
-	pthread_mutex_lock(&uffd->lock);
-	range = uffd_find(uffd, page);
-	moved = range && range->kind == RANGE_MOVED;
-	if (!moved || memory_read(uffd->base.tracee, range->shadow + (page - range->start),
-				  uffd->served, CHOP_PAGE_SIZE)) {
+/*
+ * Memory stays in the shadow as it was at entry: it need not be kept now, while the program waits,
+ * but at the end (uffd_batch.c). So it passes through one page of ours, which the processor's
+ * caches hold. What is not in the shadow yet, or no more, because somebody else asks while it is on
+ * its way, was never there: zeros, which nobody gets to see where the page is by then.
+ */
+static void serve_moved(struct uffd *uffd, const struct uffd_range *range, uint64_t page)
+{
+	bool settled = range->settled || uffd->complete;
+
+	/* Somebody asked before it went home the last time. */
+	if (!range->registered) {
+		wake(uffd->fd, page);
+		return;
+	}
+	if (memory_read(uffd->base.tracee, range->shadow + (page - range->start), uffd->served,
+			CHOP_PAGE_SIZE)) {
 		memset(uffd->served, 0, CHOP_PAGE_SIZE);
-		if (moved)
+		if (range->away && !settled)
 			atomic_store(&uffd->failed, true);
 	}
 	/* The record comes before the wake-up: this may be the region's last page. */
-	if (moved)
+	if (!settled)
 		pagelog_note(&uffd->log, page, range->flags, true);
+	install(uffd, page, uffd->served, 0);
+}
+
+void uffd_serve(struct uffd *uffd, uint64_t page)
+{
+	const struct uffd_range *range;
+
+	pthread_mutex_lock(&uffd->lock);
+	range = uffd_find(uffd, page);
+	if (range && range->kind == RANGE_MOVED)
+		serve_moved(uffd, range, page);
 	else
-		record_grown(uffd, page);
-	install(uffd, page, uffd->served);
+		serve_unknown(uffd, page);
 	pthread_mutex_unlock(&uffd->lock);
 }
 
@@ -93,7 +118,7 @@ void uffd_serve_write(struct uffd *uffd, uint64_t page)
 
 	pthread_mutex_lock(&uffd->lock);
 	range = uffd_find(uffd, page);
-	if (range && !uffd_shared_get(uffd, range, page)) {
+	if (range && !uffd->complete && !uffd_shared_get(uffd, range, page)) {
 		if (memory_read(uffd->base.tracee, page, content, sizeof(content)))
 			atomic_store(&uffd->failed, true);
 		else

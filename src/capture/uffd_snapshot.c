@@ -91,7 +91,9 @@ static int copy_page(struct uffd *uffd, struct uffd_range *range, uint64_t page,
 	if (!(categories & PAGE_IS_WRITTEN) ||
 	    memory_read(uffd->base.tracee, page, content, sizeof(content)))
 		return 0;
+	pthread_mutex_lock(&uffd->lock);
 	copy = capture_arena(uffd->capture, CHOP_PAGE_SIZE);
+	pthread_mutex_unlock(&uffd->lock);
 	if (!copy)
 		return err_set(CHOP_MISSING, ENOMEM, "out of memory");
 	memcpy(copy, content, sizeof(content));

@@ -27,8 +27,8 @@ status_is() { # STATUS: of chop
 }
 child_state() { awk '/^State/ { print $2 }' "/proc/$child/status" 2>/dev/null; }
 tracer() { awk '/^TracerPid/ { print $2 }' "/proc/$child/status" 2>/dev/null; }
-ended() { # the program says so itself
-	for _ in $(seq 100); do
+ended() { # the program says so itself; where others compute as well that takes a while
+	for _ in $(seq 600); do
 		grep -q 'ended well' out && return
 		sleep 0.1
 	done

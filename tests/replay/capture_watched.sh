@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
-# Somebody else (ps, top) reads the arguments of a program whenever they like, that of a region
-# too: the kernel reads them on the program's stack, which is on its way elsewhere just then.
+# Others read the memory of a program whenever they like, while it is on its way elsewhere as well:
+# ps and top have the kernel read the arguments on its stack, profilers and debuggers read all of it
+# (process_vm_readv, /proc/PID/mem).
 . "$(dirname "$0")/../lib.sh"
 need_facility ptrace userfaultfd
 need python3
@@ -34,5 +35,20 @@ PY
 	kill $reader
 	wait $reader 2>/dev/null
 	expect_status 0 chop verify t -c 0
+done
+
+watched() { # BACKEND TIMES [writes]
+	for ((i = 0; i < $2; i++)); do
+		rm -rf t
+		expect_status 0 chop trace -q -backend "$1" -function step -indices 0-29 \
+			-trace-dir t -- "$PROG/capture_watched" 60 ${3:-}
+		expect_output '60 rounds intact'
+		[ -n "${3:-}" ] || expect_status 0 chop verify t -c 0
+	done
+}
+watched uffd 4
+watched uffd 2 writes
+for back_end in $backends; do
+	watched "$back_end" 1
 done
 exit 0
