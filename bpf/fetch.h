@@ -194,6 +194,9 @@ __noinline int take_strings(struct work *work, u64 address, u32 with_texts)
 
 /* -- paths of descriptors -------------------------------------------------------------------------- */
 
+/* The tool's root directory, found before anything is attached: where paths begin. */
+__u64 root_dentry = 0, root_mount = 0;
+
 #define PATH_ROOM  4096
 #define COMPONENTS 96
 
@@ -213,6 +216,8 @@ static long path_component(u32 i, struct walk *walk)
 	struct dentry *top = BPF_CORE_READ(mount, mnt.mnt_root);
 	u32 length, at;
 
+	if ((u64)dentry == root_dentry && (u64)mount == root_mount)
+		return 1;
 	if (dentry == top) {
 		struct mount *above = BPF_CORE_READ(mount, mnt_parent);
 
@@ -246,6 +251,11 @@ static long path_component(u32 i, struct walk *walk)
 	return 0;
 }
 
+static __always_inline struct mount *mount_of(struct vfsmount *mnt)
+{
+	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
 static __noinline int take_path(struct work *work, int fd, struct path *path)
 {
 	struct chop_piece *piece = piece_begin(work, (u64)(s64)fd, CHOP_PIECE_PATH);
@@ -253,7 +263,6 @@ static __noinline int take_path(struct work *work, int fd, struct path *path)
 	struct chop_piece_path *out;
 	struct dentry *dentry;
 	struct inode *inode;
-	struct vfsmount *mnt;
 	u32 size, at;
 
 	if (!piece)
@@ -261,8 +270,7 @@ static __noinline int take_path(struct work *work, int fd, struct path *path)
 	out = (struct chop_piece_path *)(piece + 1);
 	walk.out = out;
 	dentry = walk.dentry = BPF_CORE_READ(path, dentry);
-	mnt = BPF_CORE_READ(path, mnt);
-	walk.mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	walk.mount = mount_of(BPF_CORE_READ(path, mnt));
 	inode = BPF_CORE_READ(dentry, d_inode);
 	out->inode = BPF_CORE_READ(inode, i_ino);
 	out->magic = (u32)BPF_CORE_READ(inode, i_sb, s_magic);

@@ -38,6 +38,17 @@ static __always_inline bool in_set(const __u64 *set, u32 number)
 	       1;
 }
 
+/* Run once, by the tool in its own name. */
+SEC("syscall")
+int find_root(void *ctx)
+{
+	struct task_struct *self = (void *)bpf_get_current_task();
+
+	root_dentry = (u64)BPF_CORE_READ(self, fs, root.dentry);
+	root_mount = (u64)mount_of(BPF_CORE_READ(self, fs, root.mnt));
+	return 0;
+}
+
 /* -- records ------------------------------------------------------------------------------------------ */
 
 static __always_inline struct work *begin_work(void)

@@ -144,6 +144,19 @@ static int fill_plans(struct bpf_source *s, const struct event_request *request)
 	return 0;
 }
 
+/*
+ * Paths begin at our root, as where /proc is asked for them. Without an answer they begin at the
+ * root of all.
+ */
+static void find_root(struct bpf_source *s)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, options);
+	int error = bpf_prog_test_run_opts(bpf_program__fd(s->skel->progs.find_root), &options);
+
+	if (error)
+		log_debug("the root directory is not known to BPF: %s", strerror(-error));
+}
+
 /* -- attaching ------------------------------------------------------------------------------- */
 
 /* The tracepoints of single calls are found through tracefs; mount it where nobody did. */
@@ -492,8 +505,10 @@ static int set_up(struct bpf_source *s, const struct event_request *request, boo
 
 	if (!error)
 		error = fill_plans(s, request);
-	if (!error)
-		error = attach(s, request, single);
+	if (error)
+		return error;
+	find_root(s);
+	error = attach(s, request, single);
 	if (error)
 		return error;
 	s->ring = ring_buffer__new(bpf_map__fd(s->skel->maps.ring), on_record, s, NULL);
