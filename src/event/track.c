@@ -191,8 +191,13 @@ static int flush_held(struct track *track, struct track_thread *thread)
 {
 	int error = 0;
 
-	for (size_t i = 0; !error && i < thread->held.length; i++)
-		error = on_signal(track, thread, &thread->held.items[i]);
+	for (size_t i = 0; !error && i < thread->held.length; i++) {
+		struct track_signal *signal = &thread->held.items[i];
+
+		/* When it would have been seen, which is now. */
+		signal->time = thread->last;
+		error = on_signal(track, thread, signal);
+	}
 	thread->held.length = 0;
 	return error;
 }

@@ -66,11 +66,21 @@ static void time_of_day(struct strace_writer *w, uint64_t time)
 	buf_add_char(&w->to->buf, ' ');
 }
 
-static void since_previous(struct strace_writer *w, uint64_t time)
+/*
+ * Time goes on, and by how much. Another processor's event may have been stamped a moment before
+ * it took its place: it is shown where it stands, never before what stands above it.
+ */
+static uint64_t advance(struct strace_writer *w, uint64_t time)
 {
 	uint64_t passed = w->previous && time > w->previous ? time - w->previous : 0;
 
-	w->previous = time;
+	if (time > w->previous)
+		w->previous = time;
+	return passed;
+}
+
+static void since_previous(struct strace_writer *w, uint64_t passed)
+{
 	if (w->options.time)
 		buf_add_text(&w->to->buf, "(+");
 	seconds(&w->to->buf, passed, 6);
@@ -78,7 +88,7 @@ static void since_previous(struct strace_writer *w, uint64_t time)
 }
 
 static void front(struct strace_writer *w, const struct track_thread *thread, uint64_t time,
-		  bool call)
+		  uint64_t passed, bool call)
 {
 	w->line = w->to->buf.length;
 	if (w->options.pid == STRACE_PID_ALWAYS) {
@@ -91,7 +101,7 @@ static void front(struct strace_writer *w, const struct track_thread *thread, ui
 	if (w->options.time)
 		time_of_day(w, time);
 	if (w->options.relative)
-		since_previous(w, time);
+		since_previous(w, passed);
 	if (w->options.numbers && (call || thread->call.text.length)) {
 		buf_add_char(&w->to->buf, '[');
 		digits(&w->to->buf, (uint64_t)thread->call.call.number, 4, ' ');
@@ -139,11 +149,23 @@ static void interrupt_line(struct strace_writer *w)
 
 static void begin_line(struct strace_writer *w, const struct track_step *step, bool call)
 {
+	uint64_t passed = advance(w, step->time);
+
 	interrupt_line(w);
-	front(w, step->thread, step->time, call);
+	front(w, step->thread, w->previous, passed, call);
 }
 
 /* -- calls ------------------------------------------------------------------------------------------- */
+
+/* With the time when it began; what had passed then was noted. */
+static void resume_whole(struct strace_writer *w, const struct track_thread *thread)
+{
+	uint64_t passed = 0;
+
+	map_get(&w->began, (uint64_t)thread->tid, &passed);
+	front(w, thread, thread->entered, passed, true);
+	buf_add(&w->to->buf, buf_text(&thread->call.text), thread->call.enter_length);
+}
 
 /* Bring the thread's line to where its entry ended. */
 static void resume(struct strace_writer *w, const struct track_step *step)
@@ -152,11 +174,11 @@ static void resume(struct strace_writer *w, const struct track_step *step)
 
 	if (w->open == step->thread)
 		return;
-	begin_line(w, step, true);
 	if (w->options.whole) {
-		buf_add(&w->to->buf, buf_text(&call->text), call->enter_length);
+		resume_whole(w, step->thread);
 		return;
 	}
+	begin_line(w, step, true);
 	buf_add_text(&w->to->buf, "<... ");
 	buf_add_text(&w->to->buf, call->entry ? call->entry->name : "");
 	if (!call->entry)
@@ -225,8 +247,10 @@ static void enter(struct strace_writer *w, const struct track_step *step)
 {
 	const struct decode_call *call = &step->thread->call;
 
-	if (w->options.whole)
+	if (w->options.whole) {
+		map_put(&w->began, (uint64_t)step->thread->tid, advance(w, step->time));
 		return;
+	}
 	begin_line(w, step, true);
 	buf_add(&w->to->buf, buf_text(&call->text), call->enter_length);
 	w->open = step->thread;
@@ -316,4 +340,5 @@ int strace_step(void *context, const struct track_step *step)
 void strace_release(struct strace_writer *w)
 {
 	map_release(&w->ended);
+	map_release(&w->began);
 }
