@@ -46,6 +46,16 @@ own() { # NAME
 	cp "$PROG/$1" "$OWN" || fail "cannot copy $1"
 }
 
+# Keep this test and what it starts on one processor: a tracer and its program take turns there,
+# where else they would wait for another processor at each stop.
+pin() { # first | last
+	local cpus
+	cpus=$(taskset -cp $$)
+	cpus=${cpus##*: }
+	[ "$1" = first ] && cpus=${cpus%%[,-]*}
+	taskset -cp "${cpus##*[,-]}" $$ >/dev/null
+}
+
 # Wait until a command succeeds, a minute at most.
 wait_for() { # COMMAND...
 	local i

@@ -8,8 +8,7 @@ strace -V | grep -q 'version 6\.1$' || skip "another strace than 6.1: $(strace -
 
 # Thousands of stops that each wait for a processor take minutes beside programs that compute:
 # much less where tracer and program take turns on one of them.
-taskset -cp "$(taskset -cp $$ | sed 's/.*[ ,-]//')" $$ >/dev/null
-renice -n -15 $$ >/dev/null 2>&1
+pin last
 
 programs="files ipc network processes"
 families=$(for program in $programs; do "$PROG/syscalls_$program" --list; done | wc -l)
