@@ -28,8 +28,8 @@ struct strace_writer {
 	size_t line;			 /* where the line that is not ended begins */
 	const struct track_thread *open; /* the thread whose line is not ended, or NULL */
 	struct map ended;		 /* threads whose exit has been shown with "= ?" */
-	struct map began;		 /* thread -> what had passed when its call began, if `whole` */
-	uint64_t previous;		 /* time of the previous line */
+	struct map began;  /* thread -> what had passed when its call began, if `whole` */
+	uint64_t previous; /* time of the previous line */
 	/* Local time of day is worked out once a second. */
 	int64_t day_second;
 	char day_text[16];
