@@ -13,7 +13,7 @@ static uint64_t distance(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-static void *map_at(struct code_caches *caches, uint64_t address, size_t size)
+static void *map_at(const struct code_caches *caches, uint64_t address, size_t size)
 {
 	void *wanted = (void *)(uintptr_t)address;
 	void *memory;
@@ -30,19 +30,81 @@ static void *map_at(struct code_caches *caches, uint64_t address, size_t size)
 	return NULL;
 }
 
+static size_t size_of(const struct code_caches *caches)
+{
+	return caches->size ? caches->size : CACHE_SIZE;
+}
+
 static struct code_cache *add(struct code_caches *caches, uint8_t *memory)
 {
 	struct code_cache *cache = &caches->items[caches->count++];
 
 	cache->start = cache->at = memory;
-	cache->end = memory + CACHE_SIZE;
+	cache->end = memory + size_of(caches);
 	return cache;
+}
+
+/* Free memory of that size, a power of two, in the neighbourhood. */
+static bool map_near(const struct code_caches *caches, uint64_t address, size_t size,
+		     uint8_t **memory)
+{
+	uint64_t base = address & ~(size - 1);
+
+	*memory = NULL;
+	for (uint64_t away = size; away < CACHE_REACH && !*memory; away += size) {
+		*memory = map_at(caches, base + away, size);
+		if (!*memory && base > away)
+			*memory = map_at(caches, base - away, size);
+	}
+	return *memory;
+}
+
+static uint8_t *take_from(struct code_cache *arena, size_t size)
+{
+	arena->at += size;
+	return arena->at - size;
+}
+
+static uint8_t *take_piece(const struct code_caches *caches, uint64_t address)
+{
+	static const size_t sizes[] = { 512UL << 20, 128UL << 20, CACHE_SIZE };
+	struct cache_arenas *arenas = caches->arenas;
+	size_t size = size_of(caches);
+	uint8_t *memory;
+
+	for (unsigned int i = 0; i < arenas->count; i++) {
+		struct code_cache *arena = &arenas->items[i];
+
+		if (distance(address, (uintptr_t)arena->at) < CACHE_REACH &&
+		    (size_t)(arena->end - arena->at) >= size)
+			return take_from(arena, size);
+	}
+	for (unsigned int i = 0; i < 3 && arenas->count < ARENA_MAX; i++) {
+		struct code_cache *arena = &arenas->items[arenas->count];
+
+		if (!map_near(caches, address, sizes[i], &memory))
+			continue;
+		*arena = (struct code_cache){ memory, memory, memory + sizes[i] };
+		arenas->count++;
+		return take_from(arena, size);
+	}
+	return NULL;
+}
+
+bool cache_arenas_hold(const struct cache_arenas *arenas, uint64_t start, uint64_t end)
+{
+	for (unsigned int i = 0; i < arenas->count; i++) {
+		if (start < (uintptr_t)arenas->items[i].end &&
+		    end > (uintptr_t)arenas->items[i].start)
+			return true;
+	}
+	return false;
 }
 
 struct code_cache *cache_near(struct code_caches *caches, uint64_t address, size_t room)
 {
-	uint64_t base = address & ~(CACHE_SIZE - 1);
-	void *memory;
+	size_t size = size_of(caches);
+	uint8_t *memory;
 
 	for (unsigned int i = 0; i < caches->count; i++) {
 		struct code_cache *cache = &caches->items[i];
@@ -53,16 +115,11 @@ struct code_cache *cache_near(struct code_caches *caches, uint64_t address, size
 	}
 	if (caches->count == CACHE_MAX)
 		return NULL;
-	for (uint64_t away = CACHE_SIZE; away < CACHE_REACH; away += CACHE_SIZE) {
-		memory = map_at(caches, base + away, CACHE_SIZE);
-		if (!memory && base > away)
-			memory = map_at(caches, base - away, CACHE_SIZE);
-		if (memory)
-			return add(caches, memory);
-	}
-	return NULL;
+	memory = caches->arenas ? take_piece(caches, address) : NULL;
+	if (memory)
+		return add(caches, memory);
+	return map_near(caches, address, size, &memory) ? add(caches, memory) : NULL;
 }
-
 bool cache_holds(const struct code_caches *caches, uint64_t address)
 {
 	for (unsigned int i = 0; i < caches->count; i++) {
@@ -75,8 +132,8 @@ bool cache_holds(const struct code_caches *caches, uint64_t address)
 
 void cache_release(struct code_caches *caches)
 {
-	for (unsigned int i = 0; i < caches->count; i++)
-		munmap(caches->items[i].start, CACHE_SIZE);
+	for (unsigned int i = 0; i < caches->count && !caches->arenas; i++)
+		munmap(caches->items[i].start, size_of(caches));
 	caches->count = 0;
 }
 

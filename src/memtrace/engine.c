@@ -15,8 +15,6 @@
 #define XCR0_TILES (3UL << 17) /* our C code leaves them alone: not saved around it */
 #define XCR0_PKRU  (1UL << 9)
 
-struct engine *memtrace_engine;
-
 /* ---- registers between the state and struct chop_regs */
 
 void engine_get_regs(const struct engine *engine, struct chop_regs *regs)
@@ -213,16 +211,34 @@ static int do_refused(struct engine *engine, uint64_t *pc)
 	return result ? stop_with(engine, result, *pc) : 0;
 }
 
+/* Others may have something to do first. True: what was translated before still is. */
+static bool pause_at(struct engine *engine, uint64_t pc)
+{
+	struct turn *turn = engine->config.turn;
+
+	if (turn)
+		turn_pause(turn, engine->config.id);
+	if (turn && turn->leaving) {
+		struct chop_regs regs;
+
+		engine_get_regs(engine, &regs);
+		regs.rip = pc;
+		engine->config.left(engine->config.context, &regs);
+	}
+	return engine->flushes == engine->translator.flushes;
+}
+
 static int go_on(struct engine *engine, uint64_t pc, bool ignore_end, uint32_t link)
 {
+	bool unchanged = pause_at(engine, pc);
 	uint8_t *code = translator_block(&engine->translator, pc, ignore_end);
 
 	if (!code) {
 		snprintf(engine->stop->reason, sizeof(engine->stop->reason),
-			 "more code than the tables hold, at %#lx", pc);
+			 "more code than there is room for, at %#lx", pc);
 		return stop_with(engine, ENGINE_OUT_OF_TABLE, pc);
 	}
-	if (link)
+	if (link && unchanged)
 		translator_link(&engine->translator, link, code);
 	engine->state->jump = (uintptr_t)code;
 	return 0;
@@ -279,15 +295,17 @@ static int dispatch(struct engine *engine)
 
 PLAIN_CONTEXT int memtrace_dispatch(struct state *state)
 {
-	struct engine *engine = memtrace_engine;
+	struct engine *engine = state->engine;
 	int stop;
 
-	(void)state;
+	engine_take_turn(engine);
 	set_fs(engine, engine->host_fs);
 	stop = dispatch(engine);
-	if (!stop)
-		set_fs(engine, engine->facts.fs_base);
-	return stop;
+	if (stop)
+		return stop;
+	set_fs(engine, engine->facts.fs_base);
+	engine_give_turn(engine);
+	return 0;
 }
 
 /* ---- life */
@@ -339,6 +357,22 @@ void engine_machine(struct mem_machine *machine)
 	}
 }
 
+/* Aligned to its size, with the engine's address at its low end: engine_here. */
+static uint8_t *allocate_signal_stack(struct engine *engine)
+{
+	uint8_t *memory = page_alloc(2 * SIGNAL_STACK), *stack;
+	size_t before;
+
+	if (!memory)
+		return NULL;
+	before = -(uintptr_t)memory & (SIGNAL_STACK - 1);
+	stack = memory + before;
+	page_free(before ? memory : NULL, before);
+	page_free(stack + SIGNAL_STACK, SIGNAL_STACK - before);
+	*(struct engine **)stack = engine;
+	return stack;
+}
+
 int engine_create(const struct engine_config *config, struct engine **out)
 {
 	struct engine *engine = xcalloc(1, sizeof(*engine));
@@ -356,6 +390,9 @@ int engine_create(const struct engine_config *config, struct engine **out)
 	t->read_code = config->read_code ? config->read_code : read_memory;
 	t->caches.context = config->context;
 	t->caches.in_use = config->in_use;
+	t->caches.size = config->cache_size;
+	t->caches.arenas = config->arenas;
+	t->far = config->far;
 	error = probe_machine(engine);
 	if (!error)
 		error = translator_init(t);
@@ -364,12 +401,14 @@ int engine_create(const struct engine_config *config, struct engine **out)
 		return error;
 	}
 	engine->state = t->state;
+	engine->state->engine = engine;
 	engine->park_exit = translator_exit(t, EXIT_PARKED);
-	engine->signal_stack = page_alloc(SIGNAL_STACK);
+	engine->signal_stack = allocate_signal_stack(engine);
 	if (!engine->signal_stack) {
 		engine_free(engine);
 		return err_sys(CHOP_MISSING, ENOMEM, "memory for a signal stack");
 	}
+	engine->facts.thread = config->thread;
 	*out = engine;
 	return 0;
 }
@@ -414,6 +453,7 @@ PLAIN_CONTEXT static void enter(struct engine *engine)
 {
 	set_gs(engine, engine->facts.gs_base);
 	set_fs(engine, engine->facts.fs_base);
+	engine_give_turn(engine);
 	memtrace_enter(engine->state);
 	set_fs(engine, engine->host_fs);
 	set_gs(engine, engine->host_gs);
@@ -428,14 +468,14 @@ void engine_run(struct engine *engine, const struct chop_regs *regs, const uint8
 	engine->stop = stop;
 	engine->host_fs = get_base(engine, 1);
 	engine->host_gs = get_base(engine, 0);
-	engine->facts.thread = engine->config.thread;
 	engine->facts.fs_base = regs->fs_base;
 	engine->facts.gs_base = regs->gs_base;
 	engine->state->ptr = ring_start(ring);
+	engine_unpark(engine);
 	put_regs(engine, regs);
-	memtrace_engine = engine;
+	engine->running = true;
+	load_xstate(engine, xstate, xstate_size);
 	if (!go_on(engine, regs->rip, true, 0)) {
-		load_xstate(engine, xstate, xstate_size);
 		engine_install_handlers(engine);
 		enter(engine);
 		save_xstate(engine, engine->xcr0 & XCR0_TILES);
@@ -444,12 +484,27 @@ void engine_run(struct engine *engine, const struct chop_regs *regs, const uint8
 	if (engine->state->ptr)
 		ring_publish(ring, engine->state->ptr, false, &engine->facts);
 	ring_finish(ring);
-	memtrace_engine = NULL;
+	engine->running = false;
+}
+
+void engine_set_thread(struct engine *engine, uint32_t thread)
+{
+	engine->facts.thread = thread;
+}
+
+bool engine_in_code(const struct engine *engine)
+{
+	return engine->in_code;
+}
+
+bool engine_covers(const struct engine *engine, uint64_t start, uint64_t end)
+{
+	return translator_covers(&engine->translator, start, end);
 }
 
 void engine_forget(struct engine *engine, uint64_t start, uint64_t end)
 {
-	if (translator_covers(&engine->translator, start, end))
+	if (engine_covers(engine, start, end))
 		translator_flush(&engine->translator);
 }
 
@@ -476,7 +531,7 @@ PLAIN_CONTEXT void engine_leave(const struct engine *engine, uint64_t fs, uint64
 uint8_t *engine_xstate(struct engine *engine, size_t *size)
 {
 	/* the rest is saved whenever translated code leaves for C */
-	if (memtrace_engine)
+	if (engine->running)
 		save_xstate(engine, engine->xcr0 & (XCR0_TILES | XCR0_PKRU));
 	*size = engine->xsize;
 	return engine->state->xsave;

@@ -4,8 +4,9 @@
  * Translation is copying: each instruction runs as it is, at another address, with the
  * stores that record its registers before it. docs/design/memtrace.md tells how.
  *
- * One engine at a time, in one thread: the caller's. The code may use any thread pointer
- * of its own; C code below runs with the caller's.
+ * One engine for each thread that runs such code; several at a time share a turn (turn.h),
+ * and the thread pointer of the one who created them. The code may use any thread pointer of
+ * its own; C code below runs with the creator's.
  */
 #ifndef MEMTRACE_ENGINE_H
 #define MEMTRACE_ENGINE_H
@@ -17,7 +18,9 @@
 
 #include <chop/arch.h>
 
+#include "memtrace/cache.h"
 #include "memtrace/ring.h"
+#include "memtrace/turn.h"
 #include "store/mem_block.h"
 #include "store/mem_expand.h"
 
@@ -84,7 +87,18 @@ struct engine_config {
 	void (*fault)(void *context, int signal, siginfo_t *info, void *frame);
 	/* The run is about to end; may leave for good (engine_leave). */
 	void (*ending)(void *context, const struct engine_stop *stop);
-	bool no_values; /* record which blocks run, without what they access */
+	/*
+	 * With several engines in the process: whose turn it is to run C code. All functions here
+	 * are called, and hooks run, with the turn, but for `fault`.
+	 */
+	struct turn *turn;
+	uint32_t id; /* of this one for the turn, from 1 */
+	/* With a turn: all are leaving. regs: of the code, which is at rest. Does not return. */
+	void (*left)(void *context, const struct chop_regs *regs);
+	struct cache_arenas *arenas; /* that they share for their code caches, or NULL */
+	size_t cache_size; /* bytes of a piece of the code cache, a power of two; 0: 32 MB */
+	uint64_t far;	   /* where there is room for tables, away from all code; 0: anywhere */
+	bool no_values;	   /* record which blocks run, without what they access */
 	/* Whether [start, end) must be left free. NULL: only what is mapped. */
 	bool (*in_use)(void *context, uint64_t start, uint64_t end);
 };
@@ -107,6 +121,15 @@ void engine_run(struct engine *engine, const struct chop_regs *regs, const uint8
 uint8_t *engine_xstate(struct engine *engine, size_t *size);
 
 /*
+ * Signals of this thread are handled on the engine's own stack from now on. engine_run does
+ * that, too.
+ */
+void engine_attach(const struct engine *engine);
+/* For the next engine_run: number of the thread, which goes into the chunks. */
+void engine_set_thread(struct engine *engine, uint32_t thread);
+/* Whether translated code runs, or may begin to without having the turn. */
+bool engine_in_code(const struct engine *engine);
+/*
  * Have the hook `parked` called before the next block begins. Safe in signal handlers, also
  * while translated code runs.
  */
@@ -115,6 +138,8 @@ void engine_park(struct engine *engine);
 int engine_hand_over(struct engine *engine);
 /* In a hook: the program's code in [start, end) changes, or is gone. */
 void engine_forget(struct engine *engine, uint64_t start, uint64_t end);
+/* Whether that would make a difference. */
+bool engine_covers(const struct engine *engine, uint64_t start, uint64_t end);
 /* In a hook: another program is here now, elsewhere: all memory for code is given back. */
 void engine_forget_all(struct engine *engine);
 /* In a hook: replace the extended state. */

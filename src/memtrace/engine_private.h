@@ -29,13 +29,25 @@ struct engine {
 	struct sigaction old[NSIG];
 	stack_t old_stack;
 	sigset_t old_mask;
+	bool running;		/* engine_run is in work */
+	_Atomic bool in_code;	/* translated code runs */
+	uint64_t flushes;	/* of the translator, when it began to */
 	volatile bool parking;	/* the chunk is protected until a block begins */
 	volatile bool stepping; /* ... but for one store */
 	uint32_t park_exit;	/* number of the exit that a parked block takes */
 };
 
-/* The fault handler has no other way to it. */
-extern struct engine *memtrace_engine;
+/*
+ * In a signal handler: the engine whose signal stack this is. It has no other way to it, as the
+ * thread pointer may be anything.
+ */
+PLAIN_CONTEXT static inline struct engine *engine_here(void)
+{
+	uint64_t sp;
+
+	__asm__ volatile("mov %%rsp, %0" : "=r"(sp));
+	return *(struct engine **)(uintptr_t)(sp & -(uint64_t)SIGNAL_STACK);
+}
 
 /* Segment bases: the traced code's thread pointer is not ours. */
 
@@ -78,12 +90,32 @@ static inline void set_gs(const struct engine *engine, uint64_t base)
 		raw_arch_prctl(ARCH_SET_GS, base);
 }
 
+/* From translated code into C, and back: what C code others run waits meanwhile. */
+static inline void engine_take_turn(struct engine *engine)
+{
+	if (!engine->config.turn)
+		return;
+	engine->in_code = false;
+	turn_take(engine->config.turn);
+}
+
+static inline void engine_give_turn(struct engine *engine)
+{
+	engine->flushes = engine->translator.flushes;
+	if (!engine->config.turn)
+		return;
+	engine->in_code = true;
+	turn_give(engine->config.turn);
+}
+
 /* engine.c: the program's general registers as the state has them. */
 void engine_get_regs(const struct engine *engine, struct chop_regs *regs);
 
 /* engine_signal.c */
 void engine_install_handlers(struct engine *engine);
 void engine_remove_handlers(struct engine *engine);
+/* What was left of a run before: nobody is to be brought to rest. */
+void engine_unpark(struct engine *engine);
 /* ring_publish for the code's chunk; in signal handlers too. */
 uint64_t *engine_publish(struct engine *engine, const uint64_t *end, bool fault);
 

@@ -17,21 +17,34 @@ static const int caught[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS }
 /* ---- the ring, and coming to rest: docs/design/memtrace.md */
 
 /* No libc: the thread pointer may be the program's. */
-PLAIN_CONTEXT static void protect_chunk(struct engine *engine, long protection)
+PLAIN_CONTEXT static void protect_at(const struct engine *engine, const uint64_t *chunk,
+				     long protection)
 {
 	long result;
 
 	__asm__ volatile("syscall"
 			 : "=a"(result)
-			 : "a"(SYS_mprotect), "D"(ring_start(engine->config.ring)),
-			   "S"(engine->config.ring->chunk_size), "d"(protection)
+			 : "a"(SYS_mprotect), "D"(chunk), "S"(engine->config.ring->chunk_size),
+			   "d"(protection)
 			 : "rcx", "r11", "memory");
+}
+
+PLAIN_CONTEXT static void protect_chunk(struct engine *engine, long protection)
+{
+	protect_at(engine, ring_start(engine->config.ring), protection);
 }
 
 PLAIN_CONTEXT void engine_park(struct engine *engine)
 {
 	engine->parking = true;
 	protect_chunk(engine, PROT_READ);
+}
+
+void engine_unpark(struct engine *engine)
+{
+	if (engine->parking)
+		protect_chunk(engine, PROT_READ | PROT_WRITE);
+	engine->parking = engine->stepping = false;
 }
 
 uint64_t *engine_publish(struct engine *engine, const uint64_t *end, bool fault)
@@ -41,6 +54,9 @@ uint64_t *engine_publish(struct engine *engine, const uint64_t *end, bool fault)
 
 	if (engine->parking)
 		protect_chunk(engine, PROT_READ | PROT_WRITE);
+	/* a signal that came as another thread handed over has protected a chunk of before */
+	if (engine->config.turn && fault)
+		protect_at(engine, ring_after(ring), PROT_READ | PROT_WRITE);
 	next = ring_publish(ring, end, fault, &engine->facts);
 	if (engine->parking)
 		protect_chunk(engine, PROT_READ);
@@ -114,7 +130,7 @@ static void end_step(struct engine *engine, greg_t *r)
  * The instruction that faulted has not happened: the block ends before it, and that is a
  * place to rest. False when it cannot be told which one it was.
  */
-static bool rest_at_fault(struct engine *engine, greg_t *r)
+static bool rest_at_part(struct engine *engine, greg_t *r)
 {
 	struct ring *ring = engine->config.ring;
 	const struct mem_block *blocks = engine->config.tables->blocks;
@@ -130,6 +146,20 @@ static bool rest_at_fault(struct engine *engine, greg_t *r)
 	*ptr = part.number;
 	rest(engine, r, ptr + blocks[part.number].nslots, part.pc);
 	return true;
+}
+
+/* Parts of blocks are new ones, in the tables of all. */
+static bool rest_at_fault(struct engine *engine, greg_t *r)
+{
+	struct turn *turn = engine->config.turn;
+	bool rests;
+
+	if (turn)
+		turn_take(turn);
+	rests = rest_at_part(engine, r);
+	if (turn)
+		turn_give(turn);
+	return rests;
 }
 
 /*
@@ -204,7 +234,7 @@ static bool next_chunk(struct engine *engine, greg_t *r)
 
 PLAIN_CONTEXT static void on_signal(int signal, siginfo_t *info, void *argument)
 {
-	struct engine *engine = memtrace_engine;
+	struct engine *engine = engine_here();
 	ucontext_t *context = argument;
 	greg_t *r = context->uc_mcontext.gregs;
 	uint64_t fs = engine->facts.fs_base;
@@ -248,17 +278,27 @@ PLAIN_CONTEXT static void on_signal(int signal, siginfo_t *info, void *argument)
 	} else {
 		save_fault(engine, signal, info, context);
 	}
+	engine_take_turn(engine); /* it is C that goes on */
 	leave_from(engine, context);
+}
+
+void engine_attach(const struct engine *engine)
+{
+	stack_t stack = { .ss_sp = engine->signal_stack, .ss_size = SIGNAL_STACK };
+
+	sigaltstack(&stack, NULL);
 }
 
 void engine_install_handlers(struct engine *engine)
 {
 	struct sigaction action = { .sa_sigaction = on_signal,
 				    .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
-	stack_t stack = { .ss_sp = engine->signal_stack, .ss_size = SIGNAL_STACK };
 	sigset_t mask;
 
-	sigaltstack(&stack, &engine->old_stack);
+	sigaltstack(NULL, &engine->old_stack);
+	engine_attach(engine);
+	if (engine->config.id > 1) /* the handlers are there */
+		return;
 	/* Others must wait: the thread pointer is not ours while the code runs. */
 	sigfillset(&mask);
 	action.sa_mask = mask;

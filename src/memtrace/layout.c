@@ -17,10 +17,11 @@
 #include "base/io.h"
 #include "memtrace/region.h"
 
-#define ATTEMPTS     "CHOP_MEM_ATTEMPT" /* environment: how often we have started over */
-#define ATTEMPTS_MAX 40			/* each succeeds with a probability of 99 % */
-#define GUARD_GAP    (1UL << 20)	/* the stack may grow while we work */
-#define HEAP_ROOM    (1UL << 30)	/* so may the heap */
+#define ATTEMPTS     "CHOP_MEM_ATTEMPT"	      /* environment: how often we have started over */
+#define ATTEMPTS_MAX 40			      /* each succeeds with a probability of 99 % */
+#define MAPS	     "/proc/thread-self/maps" /* also when the first thread has ended */
+#define GUARD_GAP    (1UL << 20)	      /* the stack may grow while we work */
+#define HEAP_ROOM    (1UL << 30)	      /* so may the heap */
 #define NEW_ROOM     (4UL << 30) /* what we map later lies so far below what is mapped, at most */
 
 enum layout_kind {
@@ -50,7 +51,7 @@ static int read_maps(void (*each)(void *context, uint64_t start, uint64_t end, c
 		     void *context, enum layout_kind kind)
 {
 	cleanup_buf struct buf text = { 0 };
-	int error = io_read_file("/proc/self/maps", &text);
+	int error = io_read_file(MAPS, &text);
 	char *save, *line;
 
 	if (error)
@@ -113,7 +114,7 @@ bool layout_file_byte(uint64_t address, uint8_t *byte)
 	cleanup_buf struct buf text = { 0 };
 	char *save, *line;
 
-	if (io_read_file("/proc/self/maps", &text))
+	if (io_read_file(MAPS, &text))
 		return false;
 	for (line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		uint64_t start, end, offset;

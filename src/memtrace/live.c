@@ -30,15 +30,15 @@
 /* brk: the program's heap becomes the kernel's. Nothing is lost when the kernel refuses. */
 static void show_as_program(const struct live *live, bool brk)
 {
-	const struct live_image *image = &live->image;
+	const struct live_image *image = &live->process->image;
 	uint64_t own = (uintptr_t)sbrk(0);
 	struct prctl_mm_map map = {
 		.start_code = image->code,
 		.end_code = image->code_end,
 		.start_data = image->data,
 		.end_data = image->data_end,
-		.start_brk = brk ? live->brk_start : own,
-		.brk = brk ? live->brk : own,
+		.start_brk = brk ? live->process->brk_start : own,
+		.brk = brk ? live->process->brk : own,
 		.start_stack = image->sp,
 		.arg_start = image->args,
 		.arg_end = image->args_end,
@@ -72,7 +72,7 @@ static void set_name(const char *path)
 
 void live_show_program(const struct live *live)
 {
-	set_name(live->program->path); /* of a script its own */
+	set_name(live->process->program->path); /* of a script its own */
 	show_as_program(live, false);
 }
 
@@ -81,13 +81,13 @@ void live_show_program(const struct live *live)
 /* The mappings, for whoever wants names of addresses. */
 static void note_mappings(struct live *live)
 {
-	struct region_report *report = live->report;
-	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	struct region_report *report = live->process->report;
+	int fd = open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
 	ssize_t got = 1;
 
 	report->maps_size = 0;
-	report->heap = live->brk_start;
-	report->heap_end = live->brk;
+	report->heap = live->process->brk_start;
+	report->heap_end = live->process->brk;
 	while (fd >= 0 && got > 0) {
 		got = read(fd, report->maps + report->maps_size,
 			   sizeof(report->maps) - report->maps_size);
@@ -98,7 +98,7 @@ static void note_mappings(struct live *live)
 
 void live_end(struct live *live, enum live_state state, const char *fmt, ...)
 {
-	struct region_report *report = live->report;
+	struct region_report *report = live->process->report;
 	va_list args;
 
 	va_start(args, fmt);
@@ -106,14 +106,36 @@ void live_end(struct live *live, enum live_state state, const char *fmt, ...)
 	va_end(args);
 	note_mappings(live);
 	report->live = state;
-	ring_finish(live->ring);
+	ring_set_finish(live->process->rings);
 }
 
-static void __attribute__((noreturn)) go_on(struct live *live, const struct chop_regs *regs)
+void live_finish(struct live *live, const char *fmt, ...)
 {
-	live_signals_leave(live);
+	char text[REGION_TEXT];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (!live_stop(live))
+		return;
+	live_hand_over(live);
+	live_end(live, LIVE_EXITED, "%s", text);
+}
+
+static void __attribute__((noreturn))
+leave(struct live *live, const struct chop_regs *regs, bool gives_turn)
+{
+	sigaltstack(&live->altstack, NULL);
 	live_frame_fill(live, regs, live->frame, (uintptr_t)live->frame);
+	if (gives_turn)
+		turn_give(&live->process->turn);
 	engine_leave(live->engine, regs->fs_base, regs->gs_base, live->frame);
+}
+
+void live_go(struct live *live, const struct chop_regs *regs)
+{
+	leave(live, regs, true);
 }
 
 void live_leave(struct live *live, const struct chop_regs *regs, enum live_state state,
@@ -126,20 +148,25 @@ void live_leave(struct live *live, const struct chop_regs *regs, enum live_state
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	live_signals_block();
+	if (!live_stop(live)) /* another one was first */
+		live_left(live, regs);
 	live_unguard(live, 0, UINT64_MAX / 2);
-	engine_hand_over(live->engine);
+	live_hand_over(live);
 	live_end(live, state, "%s", text);
+	live_gather(live);
 	show_as_program(live, true);
-	if (live->pending) /* it is blocked, and comes when the program goes on */
-		syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), live->pending, &live->info);
-	go_on(live, regs);
+	live_signals_requeue(live); /* it is blocked, and comes when the program goes on */
+	live_signals_leave(live);
+	live->process->open = true;
+	live_go(live, regs);
 }
 
 void live_child(struct live *live, const struct chop_regs *regs, bool own_memory)
 {
 	if (own_memory)
 		show_as_program(live, true);
-	go_on(live, regs);
+	live_signals_leave(live);
+	leave(live, regs, false); /* with the parent's memory the turn remains the parent's */
 }
 
 /* ---- the engine's hooks */
@@ -156,8 +183,8 @@ static void look_at(void *context, uint64_t start, uint64_t end, const char *nam
 	(void)name;
 	if (look->pc < start || look->pc >= end)
 		return;
-	look->live->checked = start;
-	look->live->checked_end = end;
+	look->live->process->checked = start;
+	look->live->process->checked_end = end;
 }
 
 /* Code that can be written may change behind our back. */
@@ -165,11 +192,11 @@ static bool can_be_written(struct live *live, uint64_t pc)
 {
 	struct look look = { live, pc };
 
-	if (pc >= live->checked && pc < live->checked_end)
+	if (pc >= live->process->checked && pc < live->process->checked_end)
 		return false;
 	if (layout_read_code(look_at, &look))
 		return false;
-	return pc < live->checked || pc >= live->checked_end;
+	return pc < live->process->checked || pc >= live->process->checked_end;
 }
 
 /* Bytes from pc on that nobody can write. */
@@ -177,7 +204,7 @@ static uint64_t constant_at(struct live *live, uint64_t pc)
 {
 	if (can_be_written(live, pc) && (!live_guard(live, pc) || can_be_written(live, pc)))
 		return 0;
-	return live->checked_end - pc;
+	return live->process->checked_end - pc;
 }
 
 static size_t read_code(void *context, uint64_t pc, uint8_t *code, size_t size)
@@ -188,7 +215,7 @@ static size_t read_code(void *context, uint64_t pc, uint8_t *code, size_t size)
 
 	/* an instruction may lie in two mappings */
 	if (constant && constant < size)
-		constant += constant_at(live, live->checked_end);
+		constant += constant_at(live, live->process->checked_end);
 	if (size > constant)
 		size = constant;
 	memcpy(code, (const void *)(uintptr_t)pc, size);
@@ -203,7 +230,7 @@ static bool in_use(void *context, uint64_t start, uint64_t end)
 {
 	const struct live *live = context;
 
-	return end > live->brk_start && start < live->brk_start + (512UL << 20);
+	return end > live->process->brk_start && start < live->process->brk_start + (512UL << 20);
 }
 
 static void ending(void *context, const struct engine_stop *stop)
@@ -227,14 +254,14 @@ static void add_span(void *context, uint64_t start, uint64_t end, const char *na
 	struct live *live = context;
 
 	(void)name;
-	*vec_push(&live->ours) = (struct span){ start, end };
+	*vec_push(&live->process->ours) = (struct span){ start, end };
 }
 
 void live_start_regs(const struct live *live, struct chop_regs *regs)
 {
 	memset(regs, 0, sizeof(*regs));
-	regs->rip = live->image.start;
-	regs->rsp = live->image.sp;
+	regs->rip = live->process->image.start;
+	regs->rsp = live->process->image.sp;
 	regs->eflags = FLAGS_DEFAULT;
 }
 
@@ -248,55 +275,63 @@ uint8_t *live_start_xstate(void)
 	return xstate;
 }
 
+void live_faulted(struct live *live)
+{
+	live_finish(live, "%s", live->stop.reason);
+	signal(live->stop.signal, SIG_DFL);
+	syscall(SYS_tgkill, getpid(), gettid(), live->stop.signal);
+	_exit(128 + live->stop.signal);
+}
+
 static void run(struct live *live)
 {
-	struct region_report *report = live->report;
+	struct region_report *report = live->process->report;
 	struct chop_regs regs;
 
-	live->frame = xcalloc(1, live_frame_size(live));
 	live_start_regs(live, &regs);
 	live_show_program(live);
 	report->started = true;
 	report->live = LIVE_TRACING;
 	live_signals_start(live);
-	engine_run(live->engine, &regs, live_start_xstate(), CHOP_PAGE_SIZE, &report->stop);
+	turn_take(&live->process->turn);
+	engine_run(live->engine, &regs, live_start_xstate(), CHOP_PAGE_SIZE, &live->stop);
 	/* only faults in places that cannot be told exactly come here */
-	live_end(live, LIVE_EXITED, "%s", report->stop.reason);
-	signal(report->stop.signal, SIG_DFL);
-	raise(report->stop.signal);
-	_exit(128 + report->stop.signal);
+	live_faulted(live);
 }
 
-void live_run(const struct live_program *program, struct ring *ring, struct mem_tables *tables,
+void live_run(const struct live_program *program, struct ring_set *rings, struct mem_tables *tables,
 	      struct region_report *report)
 {
-	static struct live live;
-	struct engine_config config = { .ring = ring,
-					.tables = tables,
-					.context = &live,
-					.read_code = read_code,
-					.system_call = live_system_call,
-					.parked = live_parked,
-					.refused = live_refused,
-					.fault = live_fault,
-					.ending = ending,
-					.no_values = program->no_values,
-					.in_use = in_use };
+	static struct live_process process;
+	static struct live first = { .process = &process };
+	struct live *live = &first; /* to load with */
 	int error = check_kernel();
 
-	live.program = program;
-	live.ring = ring;
-	live.report = report;
+	process.program = program;
+	process.rings = rings;
+	process.report = report;
+	process.config = (struct engine_config){ .tables = tables,
+						 .read_code = read_code,
+						 .system_call = live_system_call,
+						 .parked = live_parked,
+						 .refused = live_refused,
+						 .fault = live_fault,
+						 .ending = ending,
+						 .left = live_left,
+						 .turn = &process.turn,
+						 .arenas = &process.arenas,
+						 .no_values = program->no_values,
+						 .in_use = in_use };
 	live_close_on_exec(3);
 	if (!error)
-		error = layout_read(add_span, &live);
+		error = layout_read(add_span, live);
 	if (!error)
-		error = live_load(&live);
+		error = live_load(live);
 	if (!error)
-		error = engine_create(&config, &live.engine);
-	if (!error)
-		run(&live);
+		live = live_thread_create(&process);
+	if (!error && live)
+		run(live);
 	snprintf(report->text, sizeof(report->text), "%s", err_message());
 	report->status = err_status();
-	ring_finish(ring);
+	ring_set_finish(rings);
 }

@@ -30,35 +30,47 @@
 static long make(struct live *live, const struct chop_regs *regs)
 {
 	const uint64_t args[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
+	struct turn *turn = &live->process->turn;
+	long result;
 
-	return live_call((long)regs->rax, args, &live->pending);
+	live->kicked = false;
+	live->in_call = true;
+	turn_give(turn);
+	result = live_call((long)regs->rax, args, &live->pending);
+	turn_take(turn);
+	live->in_call = false;
+	/* nothing of the program's did that */
+	if (result == -EINTR && live->kicked && !live->pending)
+		return LIVE_AGAIN;
+	return result;
 }
 
 /* ---- memory */
 
 static bool in_the_way(const struct live *live, uint64_t start, uint64_t end)
 {
-	for (size_t i = 0; i < live->ours.length; i++) {
-		if (start < live->ours.items[i].end && end > live->ours.items[i].start)
+	for (size_t i = 0; i < live->process->ours.length; i++) {
+		if (start < live->process->ours.items[i].end &&
+		    end > live->process->ours.items[i].start)
 			return true;
 	}
-	return engine_owns(live->engine, start, end);
+	return live_owns(live, start, end);
 }
 
 /* The program's own heap end: the kernel's is that of this process. */
 static long move_heap_end(struct live *live, uint64_t wanted)
 {
-	uint64_t have = PAGE_UP(live->brk), want = PAGE_UP(wanted);
+	uint64_t have = PAGE_UP(live->process->brk), want = PAGE_UP(wanted);
 	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE;
 
-	if (wanted < live->brk_start || wanted > live->brk_start + (1UL << 46))
-		return (long)live->brk;
+	if (wanted < live->process->brk_start || wanted > live->process->brk_start + (1UL << 46))
+		return (long)live->process->brk;
 	if (want > have &&
 	    mmap((void *)have, want - have, PROT_READ | PROT_WRITE, flags, -1, 0) != (void *)have)
-		return (long)live->brk;
+		return (long)live->process->brk;
 	if (want < have)
 		munmap((void *)want, have - want);
-	live->brk = wanted;
+	live->process->brk = wanted;
 	return (long)wanted;
 }
 
@@ -85,14 +97,14 @@ static bool changes_memory(struct live *live, const struct chop_regs *regs, long
 			return true;
 		}
 		live_unguard(live, start, start + size);
-		engine_forget(live->engine, start, start + size);
+		live_forget(live, start, start + size);
 		if (regs->rax == SYS_mremap && regs->r10 & MREMAP_FIXED)
-			engine_forget(live->engine, regs->r8, regs->r8 + PAGE_UP(regs->rdx));
-		live->checked = live->checked_end = 0;
+			live_forget(live, regs->r8, regs->r8 + PAGE_UP(regs->rdx));
+		live->process->checked = live->process->checked_end = 0;
 		break;
 	case SYS_shmdt:
-		engine_forget(live->engine, 0, UINT64_MAX / 2);
-		live->checked = live->checked_end = 0;
+		live_forget(live, 0, UINT64_MAX / 2);
+		live->process->checked = live->process->checked_end = 0;
 		break;
 	default:
 		break;
@@ -125,7 +137,7 @@ static bool read_path(uint64_t from, char path[PATH_SIZE])
 		remote[0].iov_len = in_page;
 	remote[1] = (struct iovec){ (void *)(uintptr_t)(from + remote[0].iov_len),
 				    PATH_SIZE - 1 - remote[0].iov_len };
-	got = process_vm_readv(getpid(), &local, 1, remote, remote[1].iov_len ? 2 : 1, 0);
+	got = process_vm_readv(gettid(), &local, 1, remote, remote[1].iov_len ? 2 : 1, 0);
 	return got > 0 && path[0] == '/' && path[1] == 'p';
 }
 
@@ -138,7 +150,7 @@ static bool about_program(struct live *live, struct chop_regs *regs, long *resul
 	uint64_t *name = at ? &regs->rsi : &regs->rdi;
 	uint64_t before = *name;
 	char path[PATH_SIZE];
-	size_t length = strlen(live->exe);
+	size_t length = strlen(live->process->exe);
 	uint64_t size;
 
 	switch (regs->rax) {
@@ -163,13 +175,13 @@ static bool about_program(struct live *live, struct chop_regs *regs, long *resul
 
 		size = at ? regs->r10 : regs->rdx;
 		length = length < size ? length : size;
-		local = (struct iovec){ live->exe, length };
+		local = (struct iovec){ live->process->exe, length };
 		remote = (struct iovec){ (void *)(uintptr_t)to, length };
-		*result = process_vm_writev(getpid(), &local, 1, &remote, 1, 0) < 0 ? -EFAULT
+		*result = process_vm_writev(gettid(), &local, 1, &remote, 1, 0) < 0 ? -EFAULT
 										    : (long)length;
 		return true;
 	}
-	*name = (uintptr_t)live->exe;
+	*name = (uintptr_t)live->process->exe;
 	*result = make(live, regs);
 	*name = before;
 	return true;
@@ -242,10 +254,16 @@ static long start_child(struct live *live, const struct chop_regs *regs)
 	return result;
 }
 
-/* Threads and whatever else uses our memory beside us. */
-static bool runs_beside(const struct chop_regs *regs)
+static bool starts_thread(const struct live *live, const struct chop_regs *regs)
 {
-	if (regs->rax != SYS_clone)
+	return regs->rax == SYS_clone && live_is_thread(regs->rdi) &&
+	       !live->process->program->one_thread;
+}
+
+/* Whatever uses our memory beside us, and is not one of the threads that we follow. */
+static bool runs_beside(const struct live *live, const struct chop_regs *regs)
+{
+	if (regs->rax != SYS_clone || starts_thread(live, regs))
 		return false;
 	return (regs->rdi & CLONE_VM && !(regs->rdi & CLONE_VFORK)) ||
 	       regs->rdi & (CLONE_THREAD | CLONE_SETTLS | CLONE_SIGHAND);
@@ -266,15 +284,21 @@ static long make_execution(void *context)
 /* It returns only when it failed. */
 static long leave_by_exec(struct live *live, struct chop_regs *regs)
 {
-	struct region_report *report = live->report;
+	struct region_report *report = live->process->report;
 	uint64_t *name = regs->rax == SYS_execveat ? &regs->rsi : &regs->rdi;
 	uint64_t before = *name;
 	char path[PATH_SIZE];
 	long result;
 
 	if (read_path(*name, path) && names_program(path))
-		*name = (uintptr_t)live->exe;
-	engine_hand_over(live->engine);
+		*name = (uintptr_t)live->process->exe;
+	if (!live_stop(live)) { /* it is made untranslated */
+		struct chop_regs again = *regs;
+
+		again.rip -= 2;
+		live_left(live, &again);
+	}
+	live_hand_over(live);
 	report->live = LIVE_EXECUTES;
 	result = live_signals_execute(live, make_execution, &(struct execution){ live, regs });
 	report->live = LIVE_TRACING;
@@ -284,8 +308,7 @@ static long leave_by_exec(struct live *live, struct chop_regs *regs)
 
 static void __attribute__((noreturn)) leave_by_exit(struct live *live, const struct chop_regs *regs)
 {
-	engine_hand_over(live->engine);
-	live_end(live, LIVE_EXITED, "%s", "");
+	live_finish(live, "%s", "");
 	syscall(SYS_exit_group, (int)regs->rdi);
 	__builtin_unreachable();
 }
@@ -313,7 +336,7 @@ static long set_base(struct chop_regs *regs)
 }
 
 /* Calls that end the trace, by name; the program makes them itself. */
-static bool cannot_follow(const struct chop_regs *regs)
+static bool cannot_follow(const struct live *live, const struct chop_regs *regs)
 {
 	switch (regs->rax) {
 	case SYS_modify_ldt:
@@ -323,7 +346,7 @@ static bool cannot_follow(const struct chop_regs *regs)
 	case SYS_prctl:
 		return regs->rdi == 22 /* PR_SET_SECCOMP */ || regs->rdi == 59 /* user dispatch */;
 	default:
-		return runs_beside(regs);
+		return runs_beside(live, regs);
 	}
 }
 
@@ -335,7 +358,7 @@ static void __attribute__((noreturn)) leave_at(struct live *live, struct chop_re
 	if (regs->rax == SYS_clone)
 		live_leave(live, regs, LIVE_LEFT,
 			   "the program starts a thread at %#lx: only programs of one thread "
-			   "are followed, others until then",
+			   "are followed here, others until then",
 			   regs->rip);
 	live_leave(live, regs, LIVE_LEFT, "cannot follow the system call %s at %#lx",
 		   name ? name : "?", regs->rip);
@@ -347,6 +370,7 @@ static long answer(struct live *live, struct chop_regs *regs)
 
 	switch (regs->rax) {
 	case SYS_exit:
+		live_thread_exit(live, (int)regs->rdi);
 	case SYS_exit_group:
 		leave_by_exit(live, regs);
 	case SYS_execve:
@@ -355,7 +379,8 @@ static long answer(struct live *live, struct chop_regs *regs)
 	case SYS_fork:
 	case SYS_vfork:
 	case SYS_clone:
-		return start_child(live, regs);
+		return starts_thread(live, regs) ? live_thread_start(live, regs)
+						 : start_child(live, regs);
 	case SYS_arch_prctl:
 		return set_base(regs);
 	case SYS_clone3: /* the C library goes on with clone */
@@ -385,15 +410,17 @@ enum engine_result live_system_call(void *context, struct chop_regs *regs)
 		live_signals_unblock(live);
 		return ENGINE_CONTINUE;
 	}
-	if (cannot_follow(regs))
+	if (cannot_follow(live, regs))
 		leave_at(live, regs);
-	if (number == SYS_execve && live_execute(live, regs) == ENGINE_CONTINUE)
+	if (number == SYS_execve && live->process->nthreads == 1 &&
+	    live_execute(live, regs) == ENGINE_CONTINUE)
 		return ENGINE_CONTINUE;
 	result = answer(live, regs);
-	if (result == -EFAULT && live->guarded.length) { /* ours, perhaps */
+	if (result == -EFAULT && live->process->guarded.length) { /* ours, perhaps */
 		live_unguard(live, 0, UINT64_MAX / 2);
 		result = answer(live, regs);
 	}
+	live_resume(live); /* what changed has changed */
 	if (result == LIVE_AGAIN || (result == -EINTR && live_restarts(live, (long)number))) {
 		regs->rip -= 2;
 		regs->rax = number;

@@ -60,4 +60,27 @@ live_clone:
 	ud2
 	.size live_clone, . - live_clone
 
+/*
+ * void live_exit_thread(_Atomic uint32_t *lock, int status): the end of this thread. As soon as
+ * the lock is given up its stack is somebody else's.
+ */
+	.globl live_exit_thread
+	.hidden live_exit_thread
+	.type live_exit_thread, @function
+live_exit_thread:
+	mov %esi, %ebx
+	xor %eax, %eax
+	xchg %eax, (%rdi)
+	cmp $2, %eax
+	jne 1f
+	mov $129, %esi /* FUTEX_WAKE_PRIVATE */
+	mov $1, %edx
+	mov $202, %eax
+	syscall
+1:	mov %ebx, %edi
+	mov $60, %eax
+	syscall
+	ud2
+	.size live_exit_thread, . - live_exit_thread
+
 	.section .note.GNU-stack, "", @progbits

@@ -36,7 +36,7 @@ static bool read_memory(uint64_t from, void *to, size_t size)
 	struct iovec local = { to, size };
 	struct iovec remote = { (void *)(uintptr_t)from, size };
 
-	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
+	return process_vm_readv(gettid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
 /* A string, or NULL when it is not there or too long. */
@@ -145,26 +145,26 @@ static bool is_ordinary(const char *path)
 /* A program that must lie where the one before it is: that one goes, as it would have. */
 static void make_room(struct live *live)
 {
-	uint64_t end = (live->brk + CHOP_PAGE_SIZE - 1) & -(uint64_t)CHOP_PAGE_SIZE;
+	uint64_t end = (live->process->brk + CHOP_PAGE_SIZE - 1) & -(uint64_t)CHOP_PAGE_SIZE;
 
-	if (live->image.low < CHOP_PIE_BASE && live->image.low < end)
-		munmap((void *)live->image.low, end - live->image.low);
+	if (live->process->image.low < CHOP_PIE_BASE && live->process->image.low < end)
+		munmap((void *)live->process->image.low, end - live->process->image.low);
 }
 
 static int load(struct live *live, const struct live_program *program)
 {
-	struct live before = *live;
+	struct live_process before = *live->process;
 	int error;
 
-	live->program = program;
-	live->executions++;
-	memset(&live->image, 0, sizeof(live->image));
+	live->process->program = program;
+	live->process->executions++;
+	memset(&live->process->image, 0, sizeof(live->process->image));
 	error = live_load(live);
 	/* without an interpreter it may be one of those that arrange their address space */
-	if (!error && live->image.base)
+	if (!error && live->process->image.base)
 		return 0;
 	err_clear();
-	*live = before;
+	*live->process = before;
 	return error ? error : -ENOEXEC;
 }
 
@@ -176,8 +176,8 @@ static void begin(struct live *live, struct chop_regs *regs)
 	syscall(SYS_set_robust_list, NULL, 3 * sizeof(void *));
 	syscall(SYS_set_tid_address, NULL);
 	engine_forget_all(live->engine);
-	live->guarded.length = 0;
-	live->checked = live->checked_end = 0;
+	live->process->guarded.length = 0;
+	live->process->checked = live->process->checked_end = 0;
 	live_show_program(live);
 	engine_set_xstate(live->engine, live_start_xstate(), CHOP_PAGE_SIZE);
 	live_start_regs(live, regs);
@@ -196,7 +196,7 @@ static bool become(struct live *live, struct live_program *program)
 		return true;
 	/* nor is there a way back */
 	engine_hand_over(live->engine);
-	live->report->live = LIVE_EXECUTES;
+	live->process->report->live = LIVE_EXECUTES;
 	execve(program->path, program->argv, program->envp);
 	_exit(127);
 }
@@ -209,11 +209,11 @@ enum engine_result live_execute(struct live *live, struct chop_regs *regs)
 	struct live_program *program = xcalloc(1, sizeof(*program)); /* lives on */
 	bool done;
 
-	*program = *live->program;
+	*program = *live->process->program;
 	program->path = path;
 	program->argv = argv;
 	program->envp = envp;
-	done = path && argv && argv[0] && envp && live->executions < EXECUTIONS_MAX &&
+	done = path && argv && argv[0] && envp && live->process->executions < EXECUTIONS_MAX &&
 	       become(live, program);
 	if (done) {
 		begin(live, regs);

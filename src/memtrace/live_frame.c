@@ -145,7 +145,7 @@ static bool copy_to_program(uint64_t at, const void *data, size_t size)
 	struct iovec local = { (void *)(uintptr_t)data, size };
 	struct iovec remote = { (void *)(uintptr_t)at, size };
 
-	return process_vm_writev(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
+	return process_vm_writev(gettid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
 static bool copy_from_program(void *data, uint64_t at, size_t size)
@@ -153,7 +153,7 @@ static bool copy_from_program(void *data, uint64_t at, size_t size)
 	struct iovec local = { data, size };
 	struct iovec remote = { (void *)(uintptr_t)at, size };
 
-	return process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
+	return process_vm_readv(gettid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
 /* As after exec: what a handler starts with. */
@@ -170,7 +170,7 @@ static void reset_xstate(struct live *live)
 
 bool live_frame_push(struct live *live, struct chop_regs *regs)
 {
-	const struct live_action *action = &live->actions[live->pending];
+	const struct live_action *action = &live->process->actions[live->pending];
 	size_t size = live_frame_size(live);
 	uint64_t sp = regs->rsp - RED_ZONE, at;
 	struct frame *f;

@@ -29,7 +29,7 @@ struct find {
 static void look(void *context, uint64_t start, uint64_t end, const char *name)
 {
 	struct find *find = context;
-	uint64_t sp = find->live->image.sp;
+	uint64_t sp = find->live->process->image.sp;
 
 	(void)name;
 	if (find->pc >= start && find->pc < end && (sp < start || sp >= end))
@@ -38,8 +38,8 @@ static void look(void *context, uint64_t start, uint64_t end, const char *name)
 
 static bool is_guarded(const struct live *live, uint64_t page)
 {
-	for (size_t i = 0; i < live->guarded.length; i++) {
-		if (live->guarded.items[i] == page)
+	for (size_t i = 0; i < live->process->guarded.length; i++) {
+		if (live->process->guarded.items[i] == page)
 			return true;
 	}
 	return false;
@@ -56,7 +56,7 @@ static bool guard_page(struct live *live, uint64_t pc)
 	if (layout_read_changing(look, &find) || !find.found ||
 	    mprotect(at(page), CHOP_PAGE_SIZE, PROT_READ | PROT_EXEC))
 		return false;
-	*vec_push(&live->guarded) = page;
+	*vec_push(&live->process->guarded) = page;
 	return true;
 }
 
@@ -64,7 +64,7 @@ bool live_guard(struct live *live, uint64_t pc)
 {
 	if (!guard_page(live, pc))
 		return false;
-	live->checked = live->checked_end = 0;
+	live->process->checked = live->process->checked_end = 0;
 	return true;
 }
 
@@ -72,19 +72,19 @@ void live_unguard(struct live *live, uint64_t start, uint64_t end)
 {
 	size_t kept = 0;
 
-	for (size_t i = 0; i < live->guarded.length; i++) {
-		uint64_t page = live->guarded.items[i];
+	for (size_t i = 0; i < live->process->guarded.length; i++) {
+		uint64_t page = live->process->guarded.items[i];
 
 		if (page >= end || page + CHOP_PAGE_SIZE <= start)
-			live->guarded.items[kept++] = page;
+			live->process->guarded.items[kept++] = page;
 		else
 			mprotect(at(page), CHOP_PAGE_SIZE, ALL);
 	}
-	if (kept == live->guarded.length)
+	if (kept == live->process->guarded.length)
 		return;
-	live->guarded.length = kept;
-	live->checked = live->checked_end = 0;
-	engine_forget(live->engine, start, end);
+	live->process->guarded.length = kept;
+	live->process->checked = live->process->checked_end = 0;
+	live_forget(live, start, end);
 }
 
 bool live_guard_hit(struct live *live, const struct chop_regs *regs, uint64_t address)

@@ -145,7 +145,7 @@ static int map_object(struct object *o, uint64_t wish)
 
 static void note_program(struct live *live, const struct object *o)
 {
-	struct live_image *image = &live->image;
+	struct live_image *image = &live->process->image;
 
 	image->entry = image->start = o->bias + o->head.e_entry;
 	image->phnum = o->head.e_phnum;
@@ -166,7 +166,7 @@ static void note_program(struct live *live, const struct object *o)
 			image->data_end = image->data + p->p_filesz;
 		}
 	}
-	live->brk_start = live->brk = o->end;
+	live->process->brk_start = live->process->brk = o->end;
 	image->low = o->start;
 	image->high = o->end;
 }
@@ -183,8 +183,8 @@ static int load_interpreter(struct live *live, const struct object *program, con
 		error = map_object(&o, 0);
 	if (o.fd >= 0)
 		close(o.fd);
-	live->image.base = o.bias;
-	live->image.start = o.bias + o.head.e_entry;
+	live->process->image.base = o.bias;
+	live->process->image.start = o.bias + o.head.e_entry;
 	return error;
 }
 
@@ -194,7 +194,8 @@ static int load_program(struct live *live, const char *path)
 	int error = open_object(&o, path);
 
 	if (!error)
-		error = map_object(&o, PAGE_DOWN(CHOP_PIE_BASE) + live->executions * NEXT_PROGRAM);
+		error = map_object(&o, PAGE_DOWN(CHOP_PIE_BASE) +
+					       live->process->executions * NEXT_PROGRAM);
 	if (!error)
 		note_program(live, &o);
 	for (unsigned int i = 0; i < o.head.e_phnum && !error; i++) {
@@ -260,17 +261,17 @@ static void make_aux(struct live *live, struct stack *s, uint64_t name)
 	uint64_t random[2];
 
 	if (getrandom(random, sizeof(random), 0) != sizeof(random))
-		random[0] = random[1] = live->image.entry;
+		random[0] = random[1] = live->process->image.entry;
 	put_aux(s, AT_RANDOM, push_bytes(s, random, sizeof(random)));
 	if (platform)
 		put_aux(s, AT_PLATFORM, push_bytes(s, platform, strlen(platform) + 1));
 	for (size_t i = 0; i < ARRAY_SIZE(same); i++)
 		put_aux(s, same[i], getauxval(same[i]));
-	put_aux(s, AT_PHDR, live->image.phdr);
+	put_aux(s, AT_PHDR, live->process->image.phdr);
 	put_aux(s, AT_PHENT, sizeof(Elf64_Phdr));
-	put_aux(s, AT_PHNUM, live->image.phnum);
-	put_aux(s, AT_BASE, live->image.base);
-	put_aux(s, AT_ENTRY, live->image.entry);
+	put_aux(s, AT_PHNUM, live->process->image.phnum);
+	put_aux(s, AT_BASE, live->process->image.base);
+	put_aux(s, AT_ENTRY, live->process->image.entry);
 	put_aux(s, AT_EXECFN, name);
 	put_aux(s, AT_NULL, 0);
 }
@@ -311,7 +312,7 @@ static void copy_words(struct stack *s, const uint64_t *words, size_t count)
 
 static int build_stack(struct live *live, char *const *argv, const char *name)
 {
-	struct live_image *image = &live->image;
+	struct live_image *image = &live->process->image;
 	struct u64vec args = { 0 }, env = { 0 };
 	struct stack s = { 0 };
 	uint64_t argc, path;
@@ -321,7 +322,7 @@ static int build_stack(struct live *live, char *const *argv, const char *name)
 		return error;
 	path = push_bytes(&s, name, strlen(name) + 1);
 	image->env_end = s.at;
-	image->env = push_strings(&s, live->program->envp, &env);
+	image->env = push_strings(&s, live->process->program->envp, &env);
 	image->args_end = s.at;
 	image->args = push_strings(&s, argv, &args);
 	s.at &= ~15UL;
@@ -382,8 +383,8 @@ static char **script_arguments(char *const *argv, const char *path, const char *
 
 int live_load(struct live *live)
 {
-	const char *path = live->program->path;
-	char *const *argv = live->program->argv;
+	const char *path = live->process->program->path;
+	char *const *argv = live->process->program->argv;
 	char line[256], *interpreter, *argument;
 	int error;
 
@@ -392,9 +393,9 @@ int live_load(struct live *live)
 		argv = script_arguments(argv, path, interpreter, argument);
 		path = argv[0];
 	}
-	live->exe = realpath(path, NULL);
-	if (!live->exe)
-		return program_failed(live->program->path, errno);
+	live->process->exe = realpath(path, NULL);
+	if (!live->process->exe)
+		return program_failed(live->process->program->path, errno);
 	error = load_program(live, path);
-	return error ? error : build_stack(live, argv, live->program->path);
+	return error ? error : build_stack(live, argv, live->process->program->path);
 }

@@ -52,7 +52,7 @@ static void cause(struct live *live, int signal, int code, uint64_t address, uin
 
 static bool has_handler(const struct live *live, int signal)
 {
-	return live->actions[signal].handler > (uintptr_t)SIG_IGN &&
+	return live->process->actions[signal].handler > (uintptr_t)SIG_IGN &&
 	       !(live->mask >> (signal - 1) & 1);
 }
 
@@ -63,7 +63,7 @@ static const struct raised *find(uint64_t pc)
 	size_t in_page = CHOP_PAGE_SIZE - pc % CHOP_PAGE_SIZE;
 	struct iovec remote = { (void *)(uintptr_t)pc, in_page < sizeof(code) ? in_page : 2 };
 	/* some of what can be executed cannot be read */
-	ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+	ssize_t got = process_vm_readv(gettid(), &local, 1, &remote, 1, 0);
 
 	for (size_t i = 0; i < ARRAY_SIZE(raised); i++) {
 		if (got >= raised[i].size && !memcmp(code, raised[i].code, raised[i].size))

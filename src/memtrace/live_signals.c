@@ -24,8 +24,11 @@
 #define NEVER_MINE (BIT(SIGKILL) | BIT(SIGSTOP))
 #define RESTORER   0x04000000UL /* SA_RESTORER */
 
-/* The handler has no other way to it. */
-static struct live *current;
+/* In a signal handler: the thread's. */
+PLAIN_CONTEXT static struct live *current(void)
+{
+	return engine_here()->config.context;
+}
 
 static long kernel_action(int signal, const struct live_action *action, struct live_action *old)
 {
@@ -62,12 +65,17 @@ PLAIN_CONTEXT static void on_signal(int signal, siginfo_t *info, void *argument)
 {
 	ucontext_t *context = argument;
 	greg_t *r = context->uc_mcontext.gregs;
+	struct live *live = current();
 
-	note(current, signal, info);
-	current->synchronous = false;
-	engine_park(current->engine);
-	/* others wait until this one is delivered */
-	context->uc_sigmask.__val[0] |= ~FAULTS;
+	if (live_is_kick(live, info)) {
+		live->kicked = true;
+	} else {
+		note(live, signal, info);
+		live->synchronous = false;
+		/* others wait until this one is delivered */
+		context->uc_sigmask.__val[0] |= ~FAULTS;
+	}
+	engine_park(live->engine);
 	if (r[REG_RIP] >= (greg_t)(uintptr_t)live_call_begin &&
 	    r[REG_RIP] < (greg_t)(uintptr_t)live_call_end)
 		r[REG_RIP] = (greg_t)(uintptr_t)live_call_skip;
@@ -80,7 +88,7 @@ PLAIN_CONTEXT static void queue_again(const struct live *live)
 
 	__asm__ volatile("syscall"
 			 : "=a"(result)
-			 : "a"(SYS_rt_tgsigqueueinfo), "D"(live->pid), "S"(live->pid),
+			 : "a"(SYS_rt_tgsigqueueinfo), "D"(live->process->pid), "S"(live->tid),
 			   "d"((long)live->pending), "r"(r10)
 			 : "rcx", "r11", "memory");
 }
@@ -109,7 +117,7 @@ PLAIN_CONTEXT void live_fault(void *context, int signal, siginfo_t *info, void *
 /* The kernel's part of what the program wants done with a signal. */
 static void apply(struct live *live, int signal)
 {
-	const struct live_action *action = &live->actions[signal];
+	const struct live_action *action = &live->process->actions[signal];
 	struct sigaction own = { .sa_sigaction = on_signal };
 	struct live_action simple = { .handler = action->handler,
 				      .flags = action->flags & (SA_NOCLDSTOP | SA_NOCLDWAIT) };
@@ -140,8 +148,8 @@ static void apply(struct live *live, int signal)
 /* As exec does: handlers are gone, what is ignored stays ignored. */
 void live_signals_start(struct live *live)
 {
-	current = live;
-	live->pid = getpid();
+	live->process->pid = live->tid = getpid();
+	engine_attach(live->engine);
 	syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &live->mask, 8);
 	live->altstack.ss_flags = SS_DISABLE;
 	for (int signal = 1; signal < LIVE_SIGNALS; signal++) {
@@ -149,7 +157,7 @@ void live_signals_start(struct live *live)
 
 		kernel_action(signal, NULL, &old);
 		if (old.handler == (uintptr_t)SIG_IGN)
-			live->actions[signal].handler = old.handler;
+			live->process->actions[signal].handler = old.handler;
 		apply(live, signal);
 	}
 }
@@ -158,7 +166,7 @@ void live_signals_reset(struct live *live)
 {
 	live->altstack = (stack_t){ .ss_flags = SS_DISABLE };
 	for (int signal = 1; signal < LIVE_SIGNALS; signal++) {
-		struct live_action *action = &live->actions[signal];
+		struct live_action *action = &live->process->actions[signal];
 		bool ignored = action->handler == (uintptr_t)SIG_IGN;
 
 		*action = (struct live_action){ .handler = ignored ? action->handler : 0 };
@@ -168,11 +176,21 @@ void live_signals_reset(struct live *live)
 
 void live_signals_leave(struct live *live)
 {
+	static const struct live_action ignore = { .handler = (uintptr_t)SIG_IGN };
+
+	/* that forgets what we have sent ourselves and nobody has taken */
+	kernel_action(SIGSYS, &ignore, NULL);
 	for (int signal = 1; signal < LIVE_SIGNALS; signal++) {
 		if (!(BIT(signal) & NEVER_MINE))
-			kernel_action(signal, &live->actions[signal], NULL);
+			kernel_action(signal, &live->process->actions[signal], NULL);
 	}
 	sigaltstack(&live->altstack, NULL);
+}
+
+void live_signals_requeue(struct live *live)
+{
+	if (live->pending)
+		syscall(SYS_rt_tgsigqueueinfo, getpid(), gettid(), live->pending, &live->info);
 }
 
 long live_signals_execute(struct live *live, long (*make)(void *context), void *context)
@@ -183,13 +201,15 @@ long live_signals_execute(struct live *live, long (*make)(void *context), void *
 
 	/* ours are gone when it succeeds; what we hold back of the program's must not be */
 	for (int signal = 1; signal < LIVE_SIGNALS; signal++) {
-		if (BIT(signal) & FAULTS && live->actions[signal].handler == (uintptr_t)SIG_IGN)
+		if (BIT(signal) & FAULTS &&
+		    live->process->actions[signal].handler == (uintptr_t)SIG_IGN)
 			kernel_action(signal, &ignore, &own[signal]);
 	}
 	kernel_mask(live->pending ? ~0UL : live->mask);
 	result = make(context);
 	for (int signal = 1; signal < LIVE_SIGNALS; signal++) {
-		if (BIT(signal) & FAULTS && live->actions[signal].handler == (uintptr_t)SIG_IGN)
+		if (BIT(signal) & FAULTS &&
+		    live->process->actions[signal].handler == (uintptr_t)SIG_IGN)
 			kernel_action(signal, &own[signal], NULL);
 	}
 	live_signals_unblock(live);
@@ -207,10 +227,10 @@ static long set_action(struct live *live, int signal, const struct live_action *
 		return -EINVAL;
 	if (action && BIT(signal) & NEVER_MINE)
 		return -EINVAL;
-	before = live->actions[signal];
+	before = live->process->actions[signal];
 	if (action) {
-		live->actions[signal] = *action;
-		live->actions[signal].mask &= ~NEVER_MINE;
+		live->process->actions[signal] = *action;
+		live->process->actions[signal].mask &= ~NEVER_MINE;
 		apply(live, signal);
 	}
 	if (old)
@@ -304,7 +324,7 @@ static const int interrupted_for_good[] = {
 
 bool live_restarts(const struct live *live, long number)
 {
-	const struct live_action *action = &live->actions[live->pending];
+	const struct live_action *action = &live->process->actions[live->pending];
 
 	if (!live->pending || action->handler <= (uintptr_t)SIG_IGN ||
 	    !(action->flags & SA_RESTART))
@@ -322,8 +342,7 @@ static void end_by_signal(struct live *live, int signal)
 	static const struct live_action default_action;
 	uint64_t mask = ~BIT(signal);
 
-	engine_hand_over(live->engine);
-	live_end(live, LIVE_EXITED, "the program was ended by SIG%s", sigabbrev_np(signal));
+	live_finish(live, "the program was ended by SIG%s", sigabbrev_np(signal));
 	kernel_action(signal, &default_action, NULL);
 	syscall(SYS_tgkill, getpid(), gettid(), signal);
 	kernel_mask(mask);
@@ -332,7 +351,7 @@ static void end_by_signal(struct live *live, int signal)
 
 static void enter_handler(struct live *live, struct chop_regs *regs)
 {
-	struct live_action *action = &live->actions[live->pending];
+	struct live_action *action = &live->process->actions[live->pending];
 	int signal = live->pending;
 
 	if (!live_frame_push(live, regs))
@@ -351,7 +370,7 @@ enum engine_result live_parked(void *context, struct chop_regs *regs)
 {
 	struct live *live = context;
 	int signal = live->pending;
-	uint64_t handler = live->actions[signal].handler;
+	uint64_t handler = live->process->actions[signal].handler;
 
 	if (signal == SIGSEGV && live->synchronous && live->info.si_code == SEGV_ACCERR &&
 	    live_guard_hit(live, regs, (uintptr_t)live->info.si_addr))
@@ -369,6 +388,7 @@ enum engine_result live_parked(void *context, struct chop_regs *regs)
 	if (signal && handler != (uintptr_t)SIG_IGN)
 		enter_handler(live, regs);
 	live->pending = 0;
+	live_resume(live); /* a guard that was hit */
 	live_signals_unblock(live);
 	if (live->ring->stop)
 		live_leave(live, regs, LIVE_LEFT, "%s", "");

@@ -111,6 +111,7 @@ void translator_flush(struct translator *t)
 	for (size_t i = 0; i < STATE_FAST; i++)
 		t->state->keys[i] = 1;
 	t->used = 0;
+	t->flushes++;
 	t->exits.length = LASTING_EXITS;
 	map_release(&t->past_ends);
 	map_release(&t->pages);

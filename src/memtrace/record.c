@@ -56,12 +56,15 @@ int recording_allocate(struct recording *r)
 	t->max_insns = TABLE_INSNS;
 	t->max_ops = TABLE_OPS;
 	t->max_blocks = TABLE_BLOCKS;
-	r->ring = ring_create(RING_CHUNK);
+	if (r->program)
+		r->rings = ring_set_create(RING_CHUNK);
+	else
+		r->ring = ring_create(RING_CHUNK);
 	r->report = shared_memory(sizeof(*r->report));
 	t->insns = shared_memory(TABLE_INSNS * sizeof(*t->insns));
 	t->ops = shared_memory(TABLE_OPS * sizeof(*t->ops));
 	t->blocks = shared_memory(TABLE_BLOCKS * sizeof(*t->blocks));
-	if (r->ring && r->report && t->insns && t->ops && t->blocks)
+	if ((r->ring || r->rings) && r->report && t->insns && t->ops && t->blocks)
 		return 0;
 	return err_sys(CHOP_MISSING, ENOMEM, "memory to share with the traced code");
 }
@@ -69,6 +72,7 @@ int recording_allocate(struct recording *r)
 void recording_release(struct recording *r)
 {
 	ring_free(r->ring);
+	ring_set_free(r->rings);
 	free_shared(r->report, sizeof(*r->report));
 	free_shared(r->tables.insns, TABLE_INSNS * sizeof(*r->tables.insns));
 	free_shared(r->tables.ops, TABLE_OPS * sizeof(*r->tables.ops));
@@ -78,7 +82,7 @@ void recording_release(struct recording *r)
 static void become_region(struct recording *r, pid_t parent)
 {
 	if (r->program) {
-		live_run(r->program, r->ring, &r->tables, r->report);
+		live_run(r->program, r->rings, &r->tables, r->report);
 		_exit(0);
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -92,7 +96,10 @@ int recording_start(struct recording *r)
 {
 	pid_t parent = getpid();
 
-	r->ring->consumer = (uint32_t)parent;
+	if (r->ring)
+		r->ring->consumer = (uint32_t)parent;
+	for (size_t i = 0; r->rings && i < RING_SET_MAX; i++)
+		r->rings->rings[i].consumer = (uint32_t)parent;
 	fflush(NULL); /* what is buffered must not be written twice */
 	r->child = fork();
 	if (!r->child)
@@ -109,7 +116,10 @@ void recording_stop(struct recording *r, enum chop_mem_outcome outcome, const ch
 	r->stopped = true;
 	r->result->outcome = outcome;
 	snprintf(r->result->text, sizeof(r->result->text), "%s", text);
-	ring_stop(r->ring);
+	if (r->ring)
+		ring_stop(r->ring);
+	else
+		ring_set_stop(r->rings);
 }
 
 static void take(struct recording *r, const uint64_t *words, const struct ring_chunk *facts)
@@ -169,13 +179,15 @@ void recording_drain(struct recording *r)
 	uint64_t told = 0;
 
 	for (;;) {
-		int more = ring_next(r->ring, &words, &facts, POLL_MS);
+		struct ring *ring = r->ring;
+		int more = r->rings ? ring_set_next(r->rings, &ring, &words, &facts, POLL_MS)
+				    : ring_next(ring, &words, &facts, POLL_MS);
 
 		if (!more || (more < 0 && r->gone))
 			return;
 		if (more > 0) {
 			take(r, words, facts);
-			ring_release(r->ring);
+			ring_release(ring);
 		} else {
 			recording_check(r);
 		}

@@ -117,7 +117,8 @@ int memtrace_live(const struct memtrace_program *program, const struct memtrace_
 	struct live_program live = { .path = program->path,
 				     .argv = program->argv,
 				     .envp = program->envp,
-				     .no_values = options->no_values };
+				     .no_values = options->no_values,
+				     .one_thread = options->observe };
 	struct recording r = { .program = &live, .options = options, .result = result };
 	cleanup_buf struct buf description = { 0 };
 	int error = recording_allocate(&r);

@@ -11,7 +11,8 @@ struct recording {
 	const struct live_program *program; /* ... a live one */
 	const struct memtrace_options *options;
 	struct memtrace_result *result;
-	struct ring *ring;
+	struct ring *ring;	      /* of a capture's region */
+	struct ring_set *rings;	      /* of a live program's threads */
 	struct region_report *report; /* shared */
 	struct mem_tables tables;     /* arrays shared; counts in the child */
 	struct mem_writer *writer;

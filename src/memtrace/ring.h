@@ -3,7 +3,8 @@
  * The way of the raw stream from the traced code to the writer: a few chunks in shared
  * memory, each followed by a page nobody may write to. Translated code stores without
  * any check; the fault on that page is what hands the chunk over. Between two processes
- * or two threads; one producer, one consumer.
+ * or two threads; one producer, one consumer. A set of rings has a producer each, and one
+ * consumer, who gets their chunks in the order in which they were handed over.
  */
 #ifndef MEMTRACE_RING_H
 #define MEMTRACE_RING_H
@@ -22,8 +23,10 @@ struct ring_chunk {
 	uint64_t words; /* whole blocks only */
 	uint64_t fs_base, gs_base;
 	uint32_t thread;
-	uint32_t reserved;
+	uint32_t order; /* of a set's ring: number of the chunk among all of the set */
 };
+
+struct ring_set;
 
 struct ring {
 	_Atomic uint32_t published; /* chunks handed over by the producer */
@@ -33,16 +36,42 @@ struct ring {
 	uint32_t consumer;	    /* process of the consumer, our parent; 0: not to be watched */
 	size_t chunk_size;	    /* bytes, without the guard */
 	struct ring_chunk chunks[RING_CHUNKS];
-	uint8_t *memory; /* RING_CHUNKS times chunk and guard; same address for both sides */
-	size_t mapped;	 /* bytes of the whole mapping, this structure included */
+	uint8_t *memory;      /* RING_CHUNKS times chunk and guard; same address for both sides */
+	size_t mapped;	      /* bytes of the whole mapping, this structure included */
+	struct ring_set *set; /* that it belongs to, or NULL */
+};
+
+#define RING_SET_MAX 256
+
+struct ring_set {
+	_Atomic uint32_t bell;	   /* changes with each chunk, and at the end */
+	_Atomic uint32_t order;	   /* chunks handed over */
+	_Atomic uint32_t used;	   /* rings that may hold some */
+	_Atomic uint32_t finished; /* none of the producers will publish more */
+	size_t mapped;		   /* bytes of the whole mapping */
+	struct ring rings[RING_SET_MAX];
 };
 
 /* chunk_size in bytes, a multiple of the page size. NULL when there is no memory. */
 struct ring *ring_create(size_t chunk_size);
 void ring_free(struct ring *ring);
 
+/* RING_SET_MAX rings, of which memory is only taken when they are used. NULL: no memory. */
+struct ring_set *ring_set_create(size_t chunk_size);
+void ring_set_free(struct ring_set *set);
+/* Producer: ring `number`, ready for use. NULL: its guards cannot be set up. */
+struct ring *ring_set_use(struct ring_set *set, uint32_t number);
+void ring_set_finish(struct ring_set *set);
+/* Consumer: as ring_next; *ring: the ring to release. */
+int ring_set_next(struct ring_set *set, struct ring **ring, const uint64_t **words,
+		  const struct ring_chunk **facts, unsigned int milliseconds);
+/* Consumer: as ring_stop for each. */
+void ring_set_stop(struct ring_set *set);
+
 /* Producer. These work in signal handlers and use no thread-local storage. */
 uint64_t *ring_start(const struct ring *ring);
+/* Where the chunk after the current one begins. */
+uint64_t *ring_after(const struct ring *ring);
 /*
  * Hand over the words from the current chunk's start to `end`; the words of an unfinished
  * block after it are carried over. Returns where to go on, or NULL when the consumer

@@ -47,6 +47,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct engine;
+
 struct state {
 	uint64_t *ptr;
 	uint64_t r11, rcx, rax, rdx, target, exit, jump, df;
@@ -55,7 +57,8 @@ struct state {
 	struct table_entry *table;
 	uint64_t flags, lahf, xmask;
 	uint32_t host_mxcsr, pad;
-	uint64_t unused[(STATE_REGS - STATE_HOST_MXCSR - 8) / 8];
+	struct engine *engine; /* whose state this is */
+	uint64_t unused[(STATE_REGS - STATE_HOST_MXCSR - 16) / 8];
 	uint64_t regs[16];
 	uint8_t gap[STATE_XSAVE - STATE_REGS - 128];
 	uint8_t xsave[STATE_KEYS - STATE_XSAVE];

@@ -65,7 +65,7 @@ int translator_init(struct translator *t)
 
 	ZydisDecoderInit(&t->decoder, ZYDIS_MACHINE_MODE_LONG_64, ZYDIS_STACK_WIDTH_64);
 	t->wide_masks = has_wide_masks();
-	t->table = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	t->table = mmap((void *)(uintptr_t)t->far, size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->table == MAP_FAILED)
 		return err_sys(CHOP_MISSING, errno, "memory for the table of blocks");
@@ -75,8 +75,9 @@ int translator_init(struct translator *t)
 		return err_set(CHOP_MISSING, ENOMEM,
 			       "no free memory below 2 GB beside the program's");
 	}
-	t->origins = mmap(NULL, t->tables->max_insns * sizeof(*t->origins), PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	t->origins =
+		mmap((void *)(uintptr_t)t->far, t->tables->max_insns * sizeof(*t->origins),
+		     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->origins == MAP_FAILED)
 		t->origins = NULL; /* faults are less precise then */
 	t->state->table = t->table;

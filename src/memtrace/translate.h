@@ -57,6 +57,8 @@ struct translator {
 	uint32_t first_insn, first_block; /* not forgotten */
 	struct table_entry *table;	  /* 1 << TABLE_BITS */
 	size_t used;			  /* entries of the table */
+	uint64_t far;			  /* where tables may lie; 0: anywhere */
+	uint64_t flushes;		  /* times all was forgotten */
 	struct map pages;		  /* of the program that were translated; value unused */
 	struct u64vec page_list;	  /* the same */
 	struct map parts;		  /* by where the fault was: index into part_list */

@@ -36,8 +36,8 @@ live same "$PROG/mem_live" fault
 said '^chop: mem: complete: mem_live, '
 live same "$PROG/mem_live" execute
 said '^chop: mem: complete: mem_live, '
-live 3 "$PROG/mem_live" threads
-said 'incomplete: the program starts a thread at 0x'
+live same "$PROG/mem_live" threads
+said '^chop: mem: complete: mem_live, '
 live 3 "$PROG/mem_live" own
 said 'incomplete: the code at 0x[0-9a-f]+ writes to the page that it is in'
 
