@@ -104,6 +104,7 @@ enum pager_state {
 	PAGER_SERVING,
 	PAGER_RESTORED, /* the program's memory is as if we had never been there */
 	PAGER_FAILED,	/* could not start: error, where */
+	PAGER_ASKING,	/* it waits for /dev/userfaultfd to be sent to `socket` */
 };
 
 #define PAGER_COMMANDS 256

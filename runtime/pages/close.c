@@ -166,6 +166,26 @@ static void shrink_second(struct pager *pager)
 		window_drop(pager, window_oldest(pager, LIST_SECOND));
 }
 
+/*
+ * Memory that is pinned for I/O (io_uring, drivers) may stay so for long, and be more than the
+ * window: it must not take the room of what the program refers to, or nobody gets anywhere.
+ */
+static void put_aside(struct pager *pager, struct slot *slot)
+{
+	bool passing = slot->pinned || pager->shared->unstable || abandoned(pager);
+
+	window_put(pager, slot, passing ? LIST_OPEN : LIST_KEPT);
+}
+
+/* One that was put aside has its turn again in a whole window's time. */
+static void try_again(struct pager *pager)
+{
+	struct slot *slot = window_oldest(pager, LIST_KEPT);
+
+	if (slot)
+		window_put(pager, slot, LIST_OPEN);
+}
+
 /* Close the oldest pages until at most `limit` are open; pages that resist go last. */
 static void shrink_open(struct pager *pager, uint64_t limit, uint32_t thread)
 {
@@ -179,7 +199,7 @@ static void shrink_open(struct pager *pager, uint64_t limit, uint32_t thread)
 			give_turn(pager, slot, thread);
 		if (close_slot(pager, slot, pager->setup.second ? LIST_SECOND : LIST_FREE))
 			continue;
-		window_put(pager, slot, LIST_OPEN);
+		put_aside(pager, slot);
 		resisting++;
 	}
 	pager->shared->kept += resisting;
@@ -190,6 +210,8 @@ void close_for_room(struct pager *pager, uint32_t thread, uint64_t page)
 {
 	uint64_t limit = pager->setup.window;
 
+	if (++pager->rooms % 64 == 0)
+		try_again(pager);
 	progress_note(pager, thread, page);
 	note_served(pager, thread, machine_clock());
 	/* The table of pages is the last limit of all. */
@@ -205,5 +227,7 @@ void close_surplus(struct pager *pager)
 
 void close_all(struct pager *pager)
 {
+	while (pager->lists[LIST_KEPT].length)
+		try_again(pager);
 	shrink_open(pager, 0, 0);
 }

@@ -218,7 +218,7 @@ void fault_serve(struct pager *pager, const struct uffd_message *message)
 		return;
 	}
 	slot = window_find(pager, page);
-	if (slot && (slot->list == LIST_OPEN || slot->list == LIST_PARKED)) {
+	if (slot && slot->list != LIST_SECOND) {
 		/* Two threads at once, or the program emptied the page and uses it again. */
 		error = open_page(pager, range, page, message->flags & UFFD_FLAG_WRITE, 0);
 	} else if (watched(pager, page)) {

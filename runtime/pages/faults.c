@@ -8,72 +8,24 @@
 
 #include "machine.h"
 
-#define AF_UNIX_    1
-#define SOCK_DGRAM_ 2
-#define SCM_RIGHTS_ 1
-#define DONTWAIT_   0x40
-#define CLOEXEC_    0x40000000 /* MSG_CMSG_CLOEXEC */
-
-/* What recvmsg needs to receive one descriptor. */
-struct parcel {
-	struct {
-		void *name;
-		uint64_t name_size;
-		void *pieces;
-		uint64_t piece_count;
-		void *control;
-		uint64_t control_size;
-		uint64_t flags;
-	} header;
-	struct {
-		void *base;
-		uint64_t size;
-	} piece;
-	struct {
-		uint64_t size;
-		int32_t level, type;
-		int32_t fd, reserved;
-	} control;
-	uint8_t byte;
-};
-
-/* chop takes one end and sends the table's descriptor. A program may not be allowed sockets. */
 void faults_open(struct pager *pager)
 {
-	int32_t ends[2];
-
 	pager->faults = NULL;
-	pager->setup.socket = -1;
-	if (!pager->setup.wants_faults ||
-	    call6(__NR_socketpair, AF_UNIX_, SOCK_DGRAM_ | 02000000, 0, (uint64_t)ends, 0, 0) < 0)
-		return;
-	pager->socket = ends[0];
-	pager->setup.socket = ends[1];
+	if (pager->setup.wants_faults)
+		parcel_open(pager);
 }
 
 long faults_receive(struct pager *pager, uint32_t space)
 {
-	struct parcel parcel = { 0 };
 	uint64_t size = (sizeof(struct pager_faults) + PAGE - 1) & -PAGE;
-	long error;
+	long fd = parcel_receive(pager), error;
 
-	parcel.piece.base = &parcel.byte;
-	parcel.piece.size = 1;
-	parcel.header.pieces = &parcel.piece;
-	parcel.header.piece_count = 1;
-	parcel.header.control = &parcel.control;
-	parcel.header.control_size = sizeof(parcel.control);
-	error = sys(__NR_recvmsg, (uint64_t)pager->socket, (uint64_t)&parcel.header,
-		    DONTWAIT_ | CLOEXEC_);
-	sys(__NR_close, (uint64_t)pager->socket, 0, 0);
-	sys(__NR_close, (uint64_t)pager->setup.socket, 0, 0);
-	if (error < 0)
-		return error;
-	if (parcel.control.type != SCM_RIGHTS_)
-		return -EBADF;
+	parcel_close(pager);
+	if (fd < 0)
+		return fd;
 	error = sys_map(PAGER_FAULTS, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
-			parcel.control.fd);
-	sys(__NR_close, (uint64_t)parcel.control.fd, 0, 0);
+			(int)fd);
+	sys(__NR_close, (uint64_t)fd, 0, 0);
 	if (error < 0)
 		return error;
 	pager->space = space;

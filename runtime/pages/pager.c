@@ -100,19 +100,26 @@ static void take_signal(struct pager *pager)
 	     9);
 }
 
-/* Who may not make the call may still be given the device. */
-static long new_uffd(void)
+/* Who may not make the call may still be given the device, or chop has it. */
+static long open_device(struct pager *pager)
 {
-	long fd = sys(__NR_userfaultfd, O_CLOEXEC_, 0, 0), device;
+	long device = sys(__NR_open, (uint64_t) "/dev/userfaultfd", 2 /* O_RDWR */ | O_CLOEXEC_, 0);
+
+	return device < 0 ? parcel_ask_device(pager) : device;
+}
+
+static long new_uffd(struct pager *pager)
+{
+	long fd = sys(__NR_userfaultfd, O_CLOEXEC_, 0, 0);
 
 	if (fd != -EPERM)
 		return fd;
-	device = sys(__NR_open, (uint64_t) "/dev/userfaultfd", 2 /* O_RDWR */ | O_CLOEXEC_, 0);
-	if (device < 0)
+	if (pager->device < 0)
+		pager->device = (int)open_device(pager);
+	if (pager->device < 0)
 		return -EPERM;
-	fd = sys(__NR_ioctl, (uint64_t)device, 0xaa00 /* USERFAULTFD_IOC_NEW */, O_CLOEXEC_);
-	sys(__NR_close, (uint64_t)device, 0, 0);
-	return fd;
+	return sys(__NR_ioctl, (uint64_t)pager->device, 0xaa00 /* USERFAULTFD_IOC_NEW */,
+		   O_CLOEXEC_);
 }
 
 /*
@@ -138,13 +145,18 @@ static uint64_t features_wanted(struct pager *pager, uint64_t offered)
 static void open_uffd(struct pager *pager)
 {
 	struct uffd_api api = { .api = UFFD_API_VERSION };
-	long asked = must(pager, new_uffd(), 1);
+	long asked;
+
+	pager->device = -1;
+	asked = must(pager, new_uffd(pager), 1);
 
 	must(pager, sys(__NR_ioctl, (uint64_t)asked, UFFDIO_API, (uint64_t)&api), 2);
 	sys(__NR_close, (uint64_t)asked, 0, 0);
 	api = (struct uffd_api){ .api = UFFD_API_VERSION,
 				 .features = features_wanted(pager, api.features) };
-	pager->setup.uffd = (int32_t)must(pager, new_uffd(), 1);
+	pager->setup.uffd = (int32_t)must(pager, new_uffd(pager), 1);
+	if (pager->device >= 0)
+		sys(__NR_close, (uint64_t)pager->device, 0, 0);
 	must(pager, sys(__NR_ioctl, (uint64_t)pager->setup.uffd, UFFDIO_API, (uint64_t)&api), 2);
 }
 
@@ -182,15 +194,36 @@ static void register_all(struct pager *pager)
 	}
 }
 
+/* The program's limits (of memory, of descriptors) are not meant for us. */
+static void lift_limit(uint32_t resource)
+{
+	uint64_t limit[2] = { ~0ULL, ~0ULL };
+
+	if (!call6(__NR_prlimit64, 0, resource, (uint64_t)limit, 0, 0, 0) ||
+	    call6(__NR_prlimit64, 0, resource, 0, (uint64_t)limit, 0, 0))
+		return;
+	limit[0] = limit[1];
+	call6(__NR_prlimit64, 0, resource, (uint64_t)limit, 0, 0, 0);
+}
+
+static void lift_limits(void)
+{
+	lift_limit(2 /* RLIMIT_DATA */);
+	lift_limit(9 /* RLIMIT_AS */);
+	lift_limit(7 /* RLIMIT_NOFILE */);
+}
+
 static void start(struct pager *pager)
 {
 	uint64_t scratch;
 
 	lay_out(pager);
 	pager->signals = pager->done = 0;
+	pager->setup.socket = -1;
 	pager->setup.pid = (int32_t)sys(__NR_getpid, 0, 0, 0);
 	/* No descriptor of the program may stay open in us. */
 	sys(__NR_close_range, 0, ~0U, 0);
+	lift_limits();
 	/* Of its own process group, but of the session: sessions are scheduled apart. */
 	sys(__NR_setpgid, 0, 0, 0);
 	sys(__NR_prctl, 15 /* PR_SET_NAME */, (uint64_t) "chop-pager", 0);

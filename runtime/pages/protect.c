@@ -26,7 +26,7 @@ long protect_make_shadow(struct pager *pager, struct range *range)
 static void save_open(struct pager *pager, struct slot *slot)
 {
 	(void)pager;
-	if (slot->list == LIST_OPEN)
+	if (slot->list == LIST_OPEN || slot->list == LIST_KEPT)
 		copy_page((void *)shadow_of(slot->page), (const void *)slot->page);
 }
 

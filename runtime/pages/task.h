@@ -34,6 +34,7 @@ enum slot_list {
 	LIST_OPEN,   /* the window: pages the program can touch, oldest first */
 	LIST_SECOND, /* second segment: closed, but still in the window */
 	LIST_PARKED, /* at home in a mapping that became inaccessible */
+	LIST_KEPT,   /* at home, and cannot be moved for now (pinned for I/O) */
 	LISTS,
 };
 
@@ -113,13 +114,15 @@ struct pager {
 	uint64_t stack_floor; /* the main stack's shadow begins here */
 	struct recent recent[RECENT];
 	uint32_t recent_next;
+	uint32_t rooms; /* how often room was made */
 	uint64_t run_clock;
 	struct run runs[RUNS];
 	uint32_t deferred_count;
 	uint32_t impatience;	     /* rounds the deferred ones have waited */
 	struct pager_faults *faults; /* NULL: there is no such table */
 	uint32_t space;		     /* our number in it */
-	int socket;		     /* it comes through */
+	int socket;		     /* descriptors come through (parcel.c) */
+	int device;		     /* /dev/userfaultfd while it starts, or -1 */
 	uint64_t fault_noted;	     /* latest fault when the last one began to be served */
 	struct uffd_message deferred[DEFERRED];
 	struct uffd_message batch[16];
@@ -204,6 +207,13 @@ void fault_serve(struct pager *pager, const struct uffd_message *message);
 /* Try the deferred ones again; `last`: those that still fail get their page for good. */
 void fault_retry_deferred(struct pager *pager, bool last);
 long fault_pin(struct pager *pager, uint64_t page);
+
+/* parcel.c: descriptors from chop */
+bool parcel_open(struct pager *pager);
+/* One that was sent, or -errno; never waits. */
+long parcel_receive(struct pager *pager);
+void parcel_close(struct pager *pager);
+long parcel_ask_device(struct pager *pager);
 
 /* faults.c: what the kernel tells of faults by itself */
 void faults_open(struct pager *pager);

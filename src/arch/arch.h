@@ -47,6 +47,8 @@ const char *arch_call_name(long number);
 uint64_t arch_call_pc(const struct chop_regs *regs);
 /* Set at an entry stop: the kernel skips the call (its result is -ENOSYS). */
 void arch_cancel_call(struct chop_regs *regs);
+/* Where the call, 0 to 5, has its argument. */
+uint64_t *arch_call_argument(struct chop_regs *regs, unsigned int index);
 /*
  * From the registers of an entry stop, those with which the thread makes the same call
  * again when it goes on from anywhere.

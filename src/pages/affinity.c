@@ -33,14 +33,14 @@ static void follow(const struct tracer *tracer, const cpu_set_t *one)
 }
 
 /* Should we be killed, the pager gives the process its processors back. */
-static void tell_pager(const struct process *process, bool pinned)
+static void tell_pager(const struct process *process, pid_t pinned)
 {
 	struct space *space = process->space;
 
 	if (!space || !space->serving)
 		return;
 	memcpy(space->shared->cpus, &process->cpus, sizeof(space->shared->cpus));
-	space->shared->pinned = pinned ? (uint32_t)process->pid : 0;
+	space->shared->pinned = (uint32_t)pinned;
 }
 
 void affinity_begin(struct tracer *tracer, struct task *task)
@@ -58,7 +58,7 @@ void affinity_begin(struct tracer *tracer, struct task *task)
 	process->cpu = choose(tracer, &process->cpus);
 	CPU_ZERO(&one);
 	CPU_SET(process->cpu, &one);
-	tell_pager(process, true);
+	tell_pager(process, task->inner);
 	process->pinned = !sched_setaffinity(task->tid, sizeof(one), &one);
 	if (process->space && process->space->pager)
 		sched_setaffinity(process->space->pager, sizeof(one), &one);
@@ -79,7 +79,7 @@ void affinity_end(struct tracer *tracer, struct process *process)
 	}
 	if (process->space && process->space->pager)
 		sched_setaffinity(process->space->pager, sizeof(process->cpus), &process->cpus);
-	tell_pager(process, false);
+	tell_pager(process, 0);
 	sched_setaffinity(0, sizeof(tracer->own_cpus), &tracer->own_cpus);
 }
 
@@ -91,7 +91,7 @@ void affinity_call(struct tracer *tracer, struct task *task)
 	if (task->call != SYS_sched_getaffinity && task->call != SYS_sched_setaffinity)
 		return;
 	/* It may ask about another of the traced processes. */
-	if (about && about != task->tid) {
+	if (about && about != task->inner) {
 		const struct task *other = task_find(&tracer->tasks, about);
 
 		if (!other)

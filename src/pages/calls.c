@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <linux/sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -105,7 +106,7 @@ bool calls_clone(const struct task *task, struct calls_clone *clone)
 {
 	struct clone_args args;
 
-	*clone = (struct calls_clone){ 0 };
+	*clone = (struct calls_clone){ .signal = SIGCHLD };
 	switch (task->call) {
 	case SYS_fork:
 		return true;
@@ -113,12 +114,13 @@ bool calls_clone(const struct task *task, struct calls_clone *clone)
 		clone->flags = CLONE_VM | CLONE_VFORK;
 		return true;
 	case SYS_clone:
-		*clone = (struct calls_clone){ task->args[0], task->args[3] };
+		*clone = (struct calls_clone){ task->args[0], task->args[3],
+					       task->args[0] & CSIGNAL };
 		return true;
 	case SYS_clone3:
 		if (space_read(task->process->space, task->args[0], &args, CLONE_ARGS_SIZE_VER0))
 			return false;
-		*clone = (struct calls_clone){ args.flags, args.child_tid };
+		*clone = (struct calls_clone){ args.flags, args.child_tid, args.exit_signal };
 		return true;
 	default:
 		return false;

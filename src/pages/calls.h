@@ -20,9 +20,10 @@ void calls_exit(struct tracer *tracer, struct task *task, int64_t result);
  */
 void calls_done(struct tracer *tracer, struct task *task);
 
-/* A call that makes a task: its clone flags, and where the kernel writes the child's id. */
+/* A call that makes a task: its clone flags, where the kernel writes the child's id, and the
+ * signal it sends at its end. */
 struct calls_clone {
-	uint64_t flags, child_tid;
+	uint64_t flags, child_tid, signal;
 };
 bool calls_clone(const struct task *task, struct calls_clone *clone);
 

@@ -18,6 +18,7 @@
 #include "pages/affinity.h"
 #include "pages/calls.h"
 #include "pages/direct.h"
+#include "pages/hide.h"
 #include "pages/image.h"
 #include "pages/uprobe.h"
 #include "tracee/interrupt.h"
@@ -52,6 +53,7 @@ static void new_thread(struct tracer *tracer, struct task *parent, pid_t tid,
 {
 	struct task *task = task_add(&tracer->tasks, tid, parent->process);
 
+	journal_thread(&tracer->journal, task->process->inside, task->inner, tid);
 	affinity_end(tracer, parent->process);
 	if (clone->flags & CLONE_CHILD_CLEARTID)
 		task->clear_tid = clone->child_tid;
@@ -68,6 +70,8 @@ static void new_process(struct tracer *tracer, struct task *parent, pid_t pid,
 	struct process *process = process_add(&tracer->tasks, pid, space);
 	struct task *task = task_add(&tracer->tasks, pid, process);
 
+	journal_thread(&tracer->journal, process->inside, task->inner, pid);
+	hide_clone(parent->process, clone);
 	process->pinned = parent->process->pinned;
 	process->shown = parent->process->shown;
 	process->cpus = parent->process->cpus;
@@ -175,7 +179,7 @@ static void on_gone(struct tracer *tracer, struct task *task)
 
 	if (space) {
 		calls_done(tracer, task);
-		space_forget_call(space, tid);
+		space_forget_call(space, task->inner);
 		fault_table_forget(tracer->journal.table, space->fault_space, tid);
 		if (task->pinned && !--space->pins)
 			space_do(space, PAGER_UNPIN, 0, 0);
@@ -252,18 +256,20 @@ static void on_call(struct tracer *tracer, struct task *task)
 		task->where = TASK_ENTRY;
 		task->call = call.number;
 		memcpy(task->args, call.args, sizeof(task->args));
-		space_note_call(space, task->tid, call.number, call.ip);
+		space_note_call(space, task->inner, call.number, call.ip);
 		if (call.number == CATCHER_CALL)
 			calls_catcher(tracer, task);
 		affinity_call(tracer, task);
+		hide_entry(task);
 		if (!calls_entry(tracer, task)) {
 			task->waiting = true;
 			return;
 		}
 	} else {
 		task->where = TASK_EXIT;
+		hide_exit(task);
 		calls_exit(tracer, task, call.result);
-		space_note_call(space, task->tid, -1, 0);
+		space_note_call(space, task->inner, -1, 0);
 		if (space->setup.copies && space->serving && call.result >= 0 && direct_call(task))
 			image_abandon(tracer, task);
 	}

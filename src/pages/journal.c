@@ -171,13 +171,24 @@ static void add_access(struct journal *journal, const struct feed *feed,
 	journal->accesses++;
 }
 
+/* As we call it. */
+static uint32_t thread_of(const struct journal *journal, const struct feed *feed, uint32_t inner)
+{
+	uint64_t tid;
+
+	if (feed->inside && map_get(&journal->threads, (uint64_t)feed->inside << 32 | inner, &tid))
+		return (uint32_t)tid;
+	return inner;
+}
+
 static void read_ring(struct journal *journal, struct feed *feed, uint64_t head)
 {
 	struct pager_shared *shared = feed->shared;
 
 	for (; feed->tail < head; feed->tail++) {
-		const struct pager_record *from = &shared->ring[feed->tail & (feed->ring - 1)];
+		struct pager_record *from = &shared->ring[feed->tail & (feed->ring - 1)];
 
+		from->thread = thread_of(journal, feed, from->thread);
 		if (from->flags & PAGER_IS_MARK)
 			add_mark(journal, from);
 		else
@@ -321,6 +332,7 @@ int journal_stop(struct journal *journal)
 		err_set(CHOP_USAGE, -failed, "%s", journal->message);
 	free(journal->message);
 	free_events(journal);
+	map_release(&journal->threads);
 	ip_release(&journal->ips);
 	fault_table_close(journal->table);
 	sampler_release(&journal->sampler);
@@ -333,15 +345,29 @@ int journal_stop(struct journal *journal)
 /* -- what the main loop calls --------------------------------------------------------------- */
 
 struct feed *journal_add(struct journal *journal, struct pager_shared *shared, uint64_t ring,
-			 pid_t process)
+			 pid_t process, uint32_t inside)
 {
 	struct feed *feed = xcalloc(1, sizeof(*feed));
 
-	*feed = (struct feed){ .shared = shared, .ring = ring, .process = (uint32_t)process };
+	*feed = (struct feed){
+		.shared = shared,
+		.ring = ring,
+		.process = (uint32_t)process,
+		.inside = inside,
+	};
 	pthread_mutex_lock(&journal->lock);
 	*vec_push(&journal->feeds) = feed;
 	pthread_mutex_unlock(&journal->lock);
 	return feed;
+}
+
+void journal_thread(struct journal *journal, uint32_t inside, pid_t inner, pid_t tid)
+{
+	if (!inside)
+		return;
+	pthread_mutex_lock(&journal->lock);
+	map_put(&journal->threads, (uint64_t)inside << 32 | (uint32_t)inner, (uint64_t)tid);
+	pthread_mutex_unlock(&journal->lock);
 }
 
 void journal_remove(struct journal *journal, struct feed *feed)

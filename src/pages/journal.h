@@ -21,6 +21,7 @@ struct feed {
 	struct pager_shared *shared;
 	uint64_t ring, tail; /* entries; next to read */
 	uint32_t process;
+	uint32_t inside; /* the process' pid namespace (tracee/inner_id.h); 0: ours */
 };
 
 /*
@@ -43,7 +44,8 @@ struct journal {
 	journal_sink *sink;
 	void *context;
 	struct feed_vec VEC_BODY(struct feed *) feeds;
-	struct map events; /* mark -> struct chop_page_record *, its text behind it */
+	struct map threads; /* in pid namespaces of their own: namespace << 32 | number -> ours */
+	struct map events;  /* mark -> struct chop_page_record *, its text behind it */
 	uint64_t marks;
 	bool no_ips; /* not wanted */
 	struct fault_table
@@ -66,9 +68,11 @@ int journal_start(struct journal *journal, bool ips, journal_sink *sink, void *c
 /* Hand out everything that is left and end the thread. Returns the sink's error. */
 int journal_stop(struct journal *journal);
 
-/* Begin to read a ring. */
+/* Begin to read a ring; `inside`: the process' pid namespace (tracee/inner_id.h). */
 struct feed *journal_add(struct journal *journal, struct pager_shared *shared, uint64_t ring,
-			 pid_t process);
+			 pid_t process, uint32_t inside);
+/* A thread that is called `inner` in its own pid namespace: its pager knows it by that. */
+void journal_thread(struct journal *journal, uint32_t inside, pid_t inner, pid_t tid);
 /* The pager writes no more: read its ring to the end and forget it. */
 void journal_remove(struct journal *journal, struct feed *feed);
 

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "pages/follow.h"
 #include "pages/steward.h"
+#include "tracee/child.h"
 #include "tracee/interrupt.h"
 
 /* More than enough for windows that grow: the tables are only touched as far as used. */
@@ -104,6 +105,8 @@ int pages_run(const struct pages_options *options, struct pages_result *result)
 	set_up(&tracer.setup, options);
 	tracer.pin = !options->no_pin &&
 		     !sched_getaffinity(0, sizeof(tracer.own_cpus), &tracer.own_cpus);
+	/* A pager may be killed any time: with its container. */
+	child_ignore_pipe();
 	interrupt_catch();
 	error = journal_start(&tracer.journal, !options->no_ips, options->sink, options->context);
 	if (error)

@@ -18,6 +18,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "tracee/inner_id.h"
 
 /* VMS' proportions: a small second segment is enough to come close to LRU. */
 void space_split_window(const struct space_setup *setup, uint64_t window, uint64_t *open,
@@ -33,6 +34,7 @@ struct space *space_new(pid_t pid)
 	struct space *space = xcalloc(1, sizeof(*space));
 
 	space->pid = pid;
+	space->inside = inner_namespace(pid);
 	space->processes = 1;
 	space->uffd = space->pipe = space->pager_fd = -1;
 	space->memory = open(path, O_RDWR | O_CLOEXEC);
@@ -186,7 +188,7 @@ void space_clean(struct space *space, struct tasks *tasks, struct task *task)
 	};
 	int64_t result;
 
-	space_reap(space, tasks, task, space->pager);
+	space_reap(space, tasks, task, space->pager_inner);
 	task_inject(tasks, task, space->call_pc, &unmap, &result);
 	task_inject(tasks, task, space->call_pc, &unmap_shared, &result);
 	task_inject(tasks, task, space->call_pc, &unmap_faults, &result);

@@ -27,12 +27,14 @@ struct space_setup {
 struct space {
 	pid_t pid; /* the process it was made for: names it in records */
 	unsigned int processes;
-	pid_t pager;	/* process id */
-	bool serving;	/* commands can be given */
-	bool unwatched; /* it runs without us */
-	int memory;	/* /proc/PID/mem */
-	int uffd, pipe; /* the pager's, fetched */
-	int pager_fd;	/* pidfd */
+	pid_t pager;	   /* process id */
+	uint32_t inside;   /* its pid namespace (inner_id.h); 0: ours */
+	pid_t pager_inner; /* what the pager is called there */
+	bool serving;	   /* commands can be given */
+	bool unwatched;	   /* it runs without us */
+	int memory;	   /* /proc/PID/mem */
+	int uffd, pipe;	   /* the pager's, fetched */
+	int pager_fd;	   /* pidfd */
 	struct vma_source vmas;
 	struct pager_setup setup;
 	struct pager_shared *shared; /* mapped */

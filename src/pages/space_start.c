@@ -2,11 +2,14 @@
 /* Getting a pager into a program; declared in space.h. */
 #include "pages/space.h"
 
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -17,6 +20,8 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "tracee/give.h"
+#include "tracee/inner_id.h"
 #include "tracee/proc_stat.h"
 
 extern const uint8_t pager_code[], pager_code_end[];
@@ -149,18 +154,20 @@ pid_t space_await_other(const struct space *space)
 {
 	struct timespec nap = { 0, 1000000 };
 	struct pager_setup setup;
+	pid_t pager;
 
 	if (io_pread(space->memory, &setup, sizeof(setup), PAGER_STATE) || setup.pid <= 0)
 		return 0;
+	pager = space->inside ? inner_find(space->inside, setup.pid) : setup.pid;
 	for (int i = 0; i < 5000; i++) {
-		cleanup_free char *path = xasprintf("/proc/%d/comm", setup.pid);
+		cleanup_free char *path = xasprintf("/proc/%d/comm", pager);
 		cleanup_buf struct buf name = { 0 };
 		char state;
 
 		if (access(path, R_OK) || io_read_file(path, &name) ||
 		    strcmp(buf_text(&name), "chop-pager\n"))
 			return 0;
-		state = proc_stat_state(setup.pid);
+		state = proc_stat_state(pager);
 		if (!state || state == 'Z')
 			break;
 		nanosleep(&nap, NULL);
@@ -201,6 +208,15 @@ static int write_pages(struct space *space)
 	return 0;
 }
 
+/* What it maps for the program is not the program's. It tries by itself, but we may do more. */
+static void lift_limits(pid_t pager)
+{
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+
+	prlimit(pager, RLIMIT_AS, &unlimited, NULL);
+	prlimit(pager, RLIMIT_DATA, &unlimited, NULL);
+}
+
 static int clone_pager(struct space *space, struct tasks *tasks, struct task *task)
 {
 	/* Memory and nothing else; no signal at its end; not traced by us. */
@@ -212,8 +228,10 @@ static int clone_pager(struct space *space, struct tasks *tasks, struct task *ta
 
 	if (pid < 0)
 		return pid;
-	space->pager = pid;
-	space->pager_fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	space->pager_inner = pid;
+	space->pager = space->inside ? inner_find(space->inside, pid) : pid;
+	lift_limits(space->pager);
+	space->pager_fd = (int)syscall(SYS_pidfd_open, space->pager, 0);
 	if (space->pager_fd < 0)
 		return err_sys(CHOP_MISSING, errno, "cannot open the pager of process %d",
 			       space->pid);
@@ -235,11 +253,26 @@ static int pager_failed(const struct space *space, const struct pager_setup *set
 		       "the pager of process %d cannot start (step %u)", space->pid, setup->where);
 }
 
+/*
+ * The program may not have userfaultfd (it gave up being root, or is in a container), but we
+ * may. An empty message when we may not either.
+ */
+static void give_device(const struct space *space)
+{
+	cleanup_close int device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	cleanup_close int socket =
+		(int)syscall(SYS_pidfd_getfd, space->pager_fd, space->setup.socket, 0);
+
+	if (socket >= 0 && (device < 0 || give_send(socket, device)))
+		send(socket, "", 1, MSG_NOSIGNAL);
+}
+
 /* A few calls away: look until it says so. */
 static int await_start(struct space *space)
 {
 	struct timespec nap = { 0, 20000 };
 	struct pager_setup *setup = &space->setup;
+	bool given = false;
 
 	for (;;) {
 		int error = io_pread(space->memory, setup, sizeof(*setup), PAGER_STATE);
@@ -251,6 +284,10 @@ static int await_start(struct space *space)
 			return 0;
 		if (setup->state == PAGER_FAILED)
 			return pager_failed(space, setup);
+		if (setup->state == PAGER_ASKING && !given) {
+			give_device(space);
+			given = true;
+		}
 		if (space_pager_died(space))
 			return err_set(CHOP_MISSING, ESRCH,
 				       "the pager of process %d was killed (by a seccomp filter?)",
@@ -305,7 +342,7 @@ static void give_faults(struct space *space, struct journal *journal)
 }
 
 /* Its end of the pipe is closed: only ours tells it that we live. */
-static int connect(struct space *space, struct journal *journal)
+static int take_hold(struct space *space, struct journal *journal)
 {
 	cleanup_close int memfd = fetch(space, space->setup.memfd, "shared pages");
 	void *shared;
@@ -322,17 +359,33 @@ static int connect(struct space *space, struct journal *journal)
 	space->shared = shared;
 	hold_owner(shared);
 	space->serving = true;
-	space->feed = journal_add(journal, shared, space->setup.ring, space->pid);
+	space->feed = journal_add(journal, shared, space->setup.ring, space->pid, space->inside);
 	give_faults(space, journal);
 	return space_do(space, PAGER_HELLO, 0, 0);
+}
+
+/* A 32-bit program has other calls, and no room where the pager lives. */
+static int refuse_32_bit(const struct space *space)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/exe", space->pid);
+	cleanup_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+	unsigned char ident[EI_NIDENT] = { 0 };
+
+	if (fd < 0 || io_pread(fd, ident, sizeof(ident), 0) || ident[EI_CLASS] != ELFCLASS32)
+		return 0;
+	return err_set(CHOP_USAGE, ENOEXEC,
+		       "process %d is a 32-bit program; chop handles 64-bit x86-64 only",
+		       space->pid);
 }
 
 int space_start(struct space *space, struct tasks *tasks, struct task *task,
 		struct journal *journal, const struct space_setup *setup)
 {
-	int error = find_call_pc(space);
+	int error = refuse_32_bit(space);
 
 	fill_setup(space, journal, setup);
+	if (!error)
+		error = find_call_pc(space);
 	if (!error)
 		error = remove_leftovers(space, tasks, task);
 	if (!error)
@@ -344,7 +397,7 @@ int space_start(struct space *space, struct tasks *tasks, struct task *task,
 	if (!error)
 		error = await_start(space);
 	if (!error)
-		error = connect(space, journal);
+		error = take_hold(space, journal);
 	return error;
 }
 
@@ -368,6 +421,6 @@ int space_start_child(struct space *space, const struct space *parent, struct ta
 	if (!error)
 		error = await_start(space);
 	if (!error)
-		error = connect(space, journal);
+		error = take_hold(space, journal);
 	return error;
 }

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -57,6 +59,15 @@ static int await_exec(struct tracer *tracer, struct task *task)
 	}
 }
 
+/* It cannot be traced: then it shall not run either. It has not begun. */
+static void give_up(struct task *task)
+{
+	kill(task->tid, SIGKILL);
+	while (waitpid(task->tid, &task->status, __WALL) == task->tid && WIFSTOPPED(task->status))
+		ptrace(PTRACE_CONT, task->tid, 0, 0);
+	task->exiting = true;
+}
+
 static int start(struct tracer *tracer, struct child *child)
 {
 	struct process *process = process_add(&tracer->tasks, child->pid, NULL);
@@ -69,10 +80,14 @@ static int start(struct tracer *tracer, struct child *child)
 	journal_follow_ips(&tracer->journal, child->pid);
 	child_go(child);
 	error = await_exec(tracer, task);
-	if (!error)
-		return image_begin(tracer, task);
-	child_ended(child, task->status);
-	return child_failed(child);
+	if (error) {
+		child_ended(child, task->status);
+		return child_failed(child);
+	}
+	error = image_begin(tracer, task);
+	if (error)
+		give_up(task);
+	return error;
 }
 
 int follow_spawn(struct tracer *tracer, char *const *argv)
@@ -136,6 +151,7 @@ static int seize_all(struct tracer *tracer, struct process *process)
 		more = false;
 		while ((entry = readdir(directory))) {
 			pid_t tid = atoi(entry->d_name);
+			struct task *task;
 
 			if (tid <= 0 || task_find(&tracer->tasks, tid))
 				continue;
@@ -145,7 +161,8 @@ static int seize_all(struct tracer *tracer, struct process *process)
 				closedir(directory);
 				return cannot_attach(process->pid, errno);
 			}
-			task_add(&tracer->tasks, tid, process);
+			task = task_add(&tracer->tasks, tid, process);
+			journal_thread(&tracer->journal, process->inside, task->inner, tid);
 			journal_follow_ips(&tracer->journal, tid);
 			more = true;
 		}

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "base/alloc.h"
+#include "tracee/inner_id.h"
 
 #define CALL_STOP (SIGTRAP | 0x80) /* PTRACE_O_TRACESYSGOOD */
 
@@ -29,9 +30,12 @@ struct task *task_find(const struct tasks *tasks, pid_t tid)
 struct task *task_add(struct tasks *tasks, pid_t tid, struct process *process)
 {
 	struct task *task = xcalloc(1, sizeof(*task));
+	pid_t inner;
 
-	task->tid = tid;
+	task->tid = task->inner = tid;
 	task->process = process;
+	if (process->inside && !inner_ids(tid, &inner, &task->inner))
+		task->inner = tid;
 	process->tasks++;
 	map_put(&tasks->by_tid, (uint64_t)tid, (uint64_t)(uintptr_t)task);
 	*vec_push(&tasks->all) = task;
@@ -67,6 +71,7 @@ struct process *process_add(struct tasks *tasks, pid_t pid, struct space *space)
 	struct process *process = xcalloc(1, sizeof(*process));
 
 	process->pid = pid;
+	process->inside = inner_namespace(pid);
 	process->space = space;
 	*vec_push(&tasks->processes) = process;
 	return process;

@@ -22,9 +22,11 @@ struct space;
 
 struct process {
 	pid_t pid;
+	uint32_t inside; /* the pid namespace it lives in (inner_id.h); 0: ours */
 	struct space *space;
 	unsigned int tasks;
-	int status; /* of its end, as from waitpid */
+	int status;	      /* of its end, as from waitpid */
+	bool silent_children; /* of the kind that send no SIGCHLD; it may wait for them */
 	/* affinity.c: */
 	bool pinned; /* to `cpu`; its own choice was `cpus` */
 	bool shown;  /* it asked, or has several threads: it keeps its own choice */
@@ -43,6 +45,7 @@ enum task_where {
 
 struct task {
 	pid_t tid;
+	pid_t inner; /* what it is called in its own pid namespace */
 	struct process *process;
 	enum task_where where;
 	bool pending;	  /* `status` is a stop the main loop has not seen */
@@ -58,6 +61,7 @@ struct task {
 	/* the system call it is in */
 	bool in_call;
 	int call;
+	bool changed; /* hide.c: it has other arguments than the program gave it */
 	uint64_t args[6];
 	uint64_t call_ip;
 	uint64_t clear_tid; /* address the kernel clears at its end; 0 none, or not known */

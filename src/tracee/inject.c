@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "tracee/fault_event.h"
 #include "tracee/hide.h"
+#include "tracee/inner_id.h"
 #include "tracee/memory.h"
 #include "tracee/threads.h"
 #include "tracee/wait.h"
@@ -139,39 +140,13 @@ static int await_table(struct tracee *tracee, struct thread *thread, struct erra
 	}
 }
 
-/* The last number of such a line: what the process is called where it lives. */
-static pid_t innermost(const struct buf *status, const char *name)
-{
-	const char *at = strstr(buf_text(status), name);
-	long number = 0;
-	char *end;
-
-	if (!at)
-		return 0;
-	for (at += strlen(name); *at != '\n'; at = end) {
-		number = strtol(at, &end, 10);
-		if (end == at)
-			break;
-	}
-	return (pid_t)number;
-}
-
 /* In a namespace of processes of its own (a container) a thread has other numbers than for us. */
 static void find_inner_ids(struct tracee *tracee, struct thread *thread)
 {
-	cleanup_free char *path = xasprintf("/proc/%d/status", thread->tid);
-	cleanup_buf struct buf text = { 0 };
-
-	if (thread->inner_tid)
+	if (thread->inner_tid || inner_ids(thread->tid, &thread->inner_pid, &thread->inner_tid))
 		return;
-	if (io_read_file(path, &text))
-		err_clear();
-	thread->inner_pid = innermost(&text, "\nNStgid:");
-	thread->inner_tid = innermost(&text, "\nNSpid:");
-	if (!thread->inner_pid || !thread->inner_tid) {
-		thread->inner_pid = thread->foreign ? thread->tid : tracee->pid;
-		thread->inner_tid = thread->tid;
-	}
+	thread->inner_pid = thread->foreign ? thread->tid : tracee->pid;
+	thread->inner_tid = thread->tid;
 }
 
 static int store_table(struct tracee *tracee, struct thread *thread, struct arch_entry *entries,

@@ -101,6 +101,14 @@ void arch_cancel_call(struct chop_regs *regs)
 	regs->orig_rax = (uint64_t)-1;
 }
 
+uint64_t *arch_call_argument(struct chop_regs *regs, unsigned int index)
+{
+	uint64_t *const places[] = { &regs->rdi, &regs->rsi, &regs->rdx,
+				     &regs->r10, &regs->r8,  &regs->r9 };
+
+	return places[index];
+}
+
 void arch_rewind_call(struct chop_regs *regs)
 {
 	regs->rip -= CALL_SIZE;
