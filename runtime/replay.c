@@ -6,6 +6,7 @@
  */
 #include "runtime.h"
 
+#include <asm/mman.h>
 #include <asm/unistd.h>
 
 #include <chop/hash.h>
@@ -256,6 +257,24 @@ static void let_others(void)
 	}
 }
 
+/*
+ * A call that arranges memory, and what other threads wrote while it lasted: before it, where it
+ * makes memory read-only that they could still write; a mapping is filled with both.
+ */
+static void execute(const struct chop_event *event, const uint8_t *writes)
+{
+	bool failed = event->result < 0 && event->result >= -4095;
+	bool filled = !failed && (event->number == __NR_mmap || event->number == __NR_shmat);
+	bool protects = event->number == __NR_mprotect || event->number == __NR_pkey_mprotect;
+	bool first = !failed && protects && !(event->args[2] & PROT_WRITE);
+
+	if (first && (event->flags & CHOP_EVENT_TRACKED))
+		apply_writes(event, writes);
+	remap(event, writes);
+	if (!first && !filled && (event->flags & CHOP_EVENT_TRACKED))
+		apply_writes(event, writes);
+}
+
 bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last)
 {
 	const struct chop_event *event;
@@ -282,7 +301,7 @@ bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last)
 	if ((event->flags & CHOP_EVENT_OUTPUT) && rt.options.show_output)
 		show_output(event);
 	if (event->flags & CHOP_EVENT_EXECUTE)
-		remap(event, parts.writes);
+		execute(event, parts.writes);
 	else
 		apply_writes(event, parts.writes);
 	arch_set_result(context, event->result);

@@ -297,6 +297,25 @@ static bool execute(struct region *region, const struct chop_event *event, const
 	}
 }
 
+/* And what other threads wrote while it lasted (runtime/replay.c). */
+static bool execute_waiting(struct region *region, const struct chop_event *event,
+			    const uint8_t *writes, struct chop_regs *regs)
+{
+	bool failed = event->result < 0 && event->result >= -ERRNO_MAX;
+	bool filled = !failed && (event->number == SYS_mmap || event->number == SYS_shmat);
+	bool protects = event->number == SYS_mprotect || event->number == SYS_pkey_mprotect;
+	bool first = !failed && protects && !(event->args[2] & PROT_WRITE);
+	bool tracked = event->flags & CHOP_EVENT_TRACKED;
+
+	if (first && tracked)
+		region_apply_writes(region, event, writes);
+	if (!execute(region, event, writes, regs))
+		return false;
+	if (!first && !filled && tracked)
+		region_apply_writes(region, event, writes);
+	return true;
+}
+
 static bool same_args(const struct chop_event *event, const struct chop_regs *regs)
 {
 	const uint64_t args[6] = { regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9 };
@@ -346,7 +365,7 @@ static enum engine_result replay(struct region *region, const struct chop_event 
 		return ENGINE_END;
 	if (!(event->flags & CHOP_EVENT_EXECUTE))
 		region_apply_writes(region, event, parts->writes);
-	else if (!execute(region, event, parts->writes, regs))
+	else if (!execute_waiting(region, event, parts->writes, regs))
 		return diverged(region, "its memory cannot be arranged here", number);
 	regs->rax = (uint64_t)event->result;
 	return deliver_next(region, regs);
