@@ -265,10 +265,9 @@ static int copy_shared(struct clone *clone, const struct clone_range *range)
 		/* Beyond the end of the file there is nothing to read. */
 		if (memory_read(clone->base.tracee, page, content, sizeof(content)))
 			continue;
-		copy = capture_arena(clone->capture, CHOP_PAGE_SIZE);
+		copy = capture_keep(clone->capture, content);
 		if (!copy)
 			return err_set(CHOP_MISSING, ENOMEM, "out of memory");
-		memcpy(copy, content, sizeof(content));
 		map_put(&clone->shared, page, (uint64_t)copy);
 	}
 	return 0;

@@ -89,17 +89,8 @@ static int each_written_page(struct clone *clone, written_fn *function)
 
 static int copy_page(struct clone *clone, const struct clone_range *range, uint64_t page)
 {
-	uint8_t content[CHOP_PAGE_SIZE], *copy;
-
 	(void)range;
-	if (memory_read(clone->base.tracee, page, content, sizeof(content)))
-		return 0;
-	copy = capture_arena(clone->capture, CHOP_PAGE_SIZE);
-	if (!copy)
-		return err_set(CHOP_MISSING, ENOMEM, "out of memory");
-	memcpy(copy, content, sizeof(content));
-	map_put(&clone->copies.index, page, (uint64_t)copy);
-	return 0;
+	return changes_copy(&clone->copies, clone->base.tracee, clone->capture, page);
 }
 
 int clone_snapshot(struct backend *backend)
@@ -130,27 +121,12 @@ static int compare_page(struct clone *clone, const struct clone_range *range, ui
 	return changes_give(&clone->copies, page, before, now);
 }
 
-/* Copied then, not present now, and still mapped: other threads have dropped its contents. */
-static int each_dropped_page(struct clone *clone)
+static int compare_dropped(void *context, const struct capture_mapping *mapping, uint64_t page)
 {
-	struct capture_mapping_vec maps = { 0 };
-	const struct map *copies = &clone->copies.index;
-	int error = copies->length ? mappings_read(clone->base.tracee, &maps) : 0;
+	struct clone *clone = context;
 
-	for (size_t slot = 0; slot < copies->capacity && !error; slot++) {
-		const struct capture_mapping *mapping;
-		uint64_t page, copy, entry;
-
-		if (!map_slot(copies, slot, &page, &copy) ||
-		    memory_pagemap(clone->base.tracee, page, &entry, 1) ||
-		    entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
-			continue;
-		mapping = mappings_find(&maps, page);
-		if (mapping && mapping->flags & PAGE_WRITE && is_new(clone, page))
-			error = compare_page(clone, NULL, page);
-	}
-	mappings_release(&maps);
-	return error;
+	(void)mapping;
+	return is_new(clone, page) ? compare_page(clone, NULL, page) : 0;
 }
 
 int clone_changes(struct backend *backend, backend_change_fn *change, void *context)
@@ -158,11 +134,11 @@ int clone_changes(struct backend *backend, backend_change_fn *change, void *cont
 	struct clone *clone = (struct clone *)backend;
 	int error;
 
-	clone->copies.change = change;
-	clone->copies.context = context;
+	changes_begin(&clone->copies, change, context);
 	error = each_written_page(clone, compare_page);
 	if (!error)
-		error = each_dropped_page(clone);
+		error = changes_each_dropped(&clone->copies, clone->base.tracee, compare_dropped,
+					     clone);
 	changes_forget(&clone->copies);
 	return error;
 }
@@ -172,11 +148,7 @@ int clone_changes(struct backend *backend, backend_change_fn *change, void *cont
 static int give_page(void *context, uint64_t page)
 {
 	const struct clone *clone = context;
-	uint8_t content[CHOP_PAGE_SIZE];
-
-	if (memory_read(clone->base.tracee, page, content, sizeof(content)))
-		return 0;
-	return clone->copies.change(clone->copies.context, page, content, sizeof(content));
+	return changes_give_now(&clone->copies, clone->base.tracee, page);
 }
 
 int clone_present(struct backend *backend, uint64_t start, uint64_t end, backend_change_fn *page,
@@ -184,7 +156,6 @@ int clone_present(struct backend *backend, uint64_t start, uint64_t end, backend
 {
 	struct clone *clone = (struct clone *)backend;
 
-	clone->copies.change = page;
-	clone->copies.context = context;
+	changes_begin(&clone->copies, page, context);
 	return clone_each_present(clone, start, end, give_page, clone);
 }

@@ -40,13 +40,12 @@ static void forget(struct protect *protect)
 		tracee->faulted = NULL;
 		tracee->faulted_context = NULL;
 	}
-	protect->ranges.length = protect->objects.length = 0;
+	protect->ranges.length = 0;
 	protect->open.length = protect->loose.length = 0;
 	protect->expected.length = protect->wanted.length = 0;
 	protect_forget_guesses(protect);
 	protect_forget_copies(protect);
-	map_release(&protect->shared);
-	protect->shared = (struct map){ 0 };
+	shared_pages_release(&protect->shared);
 	protect->capture = NULL;
 	protect->owner = NULL;
 	protect->lift = protect->lifted = protect->merged = protect->grown = false;
@@ -63,7 +62,6 @@ static void protect_close(struct backend *backend)
 	vec_release(&protect->expected);
 	vec_release(&protect->wanted);
 	vec_release(&protect->guesses);
-	vec_release(&protect->objects);
 	vec_release(&protect->calls);
 	buf_release(&protect->guess_bytes);
 	pagelog_release(&protect->log);

@@ -13,6 +13,7 @@
 #include "capture/backend.h"
 #include "capture/changes.h"
 #include "capture/pagelog.h"
+#include "capture/shared_pages.h"
 #include "capture/spans.h"
 #include "tracee/inject.h"
 
@@ -35,12 +36,6 @@ struct protect_guess {
 	size_t at;  /* of its content in guess_bytes */
 };
 
-/* Contents at entry of shared memory, found by what is mapped, not where. */
-struct protect_object {
-	uint64_t inode;
-	uint32_t major, minor;
-};
-
 struct protect {
 	struct backend base;
 	struct protect_range_vec VEC_BODY(struct protect_range) ranges; /* sorted */
@@ -53,8 +48,7 @@ struct protect {
 	struct buf guess_bytes;
 	struct entry_vec calls; /* the table being built */
 	struct pagelog log;
-	struct protect_object_vec VEC_BODY(struct protect_object) objects;
-	struct map shared; /* object number and page of it -> content at entry */
+	struct shared_pages shared; /* contents at entry */
 	struct page_copies copies;
 	struct protect_blocks VEC_BODY(uint8_t *) blocks; /* what is in them; owned */
 	size_t block_left;				  /* pages unused in the last one */

@@ -40,56 +40,30 @@ bool protect_is_empty(struct protect *protect, uint64_t page)
 
 /* -- shared memory: the same page may be mapped twice --------------------------------------- */
 
-static bool same_object(const struct protect_object *object, const struct capture_mapping *mapping)
-{
-	return object->inode == mapping->inode && object->major == mapping->device_major &&
-	       object->minor == mapping->device_minor;
-}
-
-/* Key of a page; false when its object is not known, and not to be `added`. */
-static bool shared_key(struct protect *protect, const struct capture_mapping *mapping,
-		       uint64_t page, bool add, uint64_t *key)
-{
-	uint64_t offset = (mapping->offset + (page - mapping->start)) / CHOP_PAGE_SIZE;
-	size_t i = 0;
-
-	while (i < protect->objects.length && !same_object(&protect->objects.items[i], mapping))
-		i++;
-	if (i == protect->objects.length && !add)
-		return false;
-	if (i == protect->objects.length)
-		*vec_push(&protect->objects) =
-			(struct protect_object){ mapping->inode, mapping->device_major,
-						 mapping->device_minor };
-	*key = (uint64_t)i << 52 | offset;
-	return true;
-}
-
 /* What was recorded first for a page of the object is what it held at entry. */
 static void settle_shared(struct protect *protect, const struct capture_mapping *mapping,
 			  uint64_t page, uint8_t *content)
 {
-	uint64_t key, entry, first;
+	const uint8_t *first;
+	uint64_t entry;
 
 	if (!(mapping->flags & PAGE_SHARED) && is_there(protect, page, &entry) &&
 	    !(entry & PAGEMAP_FILE))
 		return; /* a private copy */
-	if (shared_key(protect, mapping, page, false, &key) &&
-	    map_get(&protect->shared, key, &first))
-		memcpy(content, (const uint8_t *)first, CHOP_PAGE_SIZE);
+	first = shared_pages_get(&protect->shared, mapping, page);
+	if (first)
+		memcpy(content, first, CHOP_PAGE_SIZE);
 }
 
 static void note_shared(struct protect *protect, uint64_t page)
 {
 	const struct capture_mapping *mapping = capture_mapping_at(protect->capture, page);
 	const uint8_t *before = pagelog_before(&protect->log, page);
-	uint64_t key;
 
 	if (!mapping || !mapping->inode || !(mapping->flags & PAGE_SHARED) || !before)
 		return;
-	shared_key(protect, mapping, page, true, &key);
-	if (!map_has(&protect->shared, key))
-		map_put(&protect->shared, key, (uint64_t)before);
+	if (!shared_pages_get(&protect->shared, mapping, page))
+		shared_pages_put(&protect->shared, mapping, page, before);
 }
 
 /* -- records ------------------------------------------------------------------------------- */

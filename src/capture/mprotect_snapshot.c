@@ -160,8 +160,7 @@ int protect_changes(struct backend *backend, backend_change_fn *change, void *co
 	struct protect *protect = (struct protect *)backend;
 	int error;
 
-	protect->copies.change = change;
-	protect->copies.context = context;
+	changes_begin(&protect->copies, change, context);
 	error = each_page(protect, compare_known, compare_new);
 	protect_forget_copies(protect);
 	protect->lift = false;
@@ -175,11 +174,7 @@ int protect_changes(struct backend *backend, backend_change_fn *change, void *co
 
 static int give_page(struct protect *protect, uint64_t page)
 {
-	uint8_t content[CHOP_PAGE_SIZE];
-
-	if (memory_read(protect->base.tracee, page, content, sizeof(content)))
-		return 0;
-	return protect->copies.change(protect->copies.context, page, content, sizeof(content));
+	return changes_give_now(&protect->copies, protect->base.tracee, page);
 }
 
 int protect_present(struct backend *backend, uint64_t start, uint64_t end, backend_change_fn *page,
@@ -187,7 +182,6 @@ int protect_present(struct backend *backend, uint64_t start, uint64_t end, backe
 {
 	struct protect *protect = (struct protect *)backend;
 
-	protect->copies.change = page;
-	protect->copies.context = context;
+	changes_begin(&protect->copies, page, context);
 	return protect_each_present(protect, start, end, give_page);
 }

@@ -181,7 +181,7 @@ static void uffd_close(struct backend *backend)
 	vec_release(&uffd->calls);
 	pagelog_release(&uffd->log);
 	page_free(uffd->served, CHOP_PAGE_SIZE);
-	uffd_shared_release(&uffd->shared);
+	shared_pages_release(&uffd->shared);
 	pthread_mutex_destroy(&uffd->lock);
 	free(uffd);
 }

@@ -17,6 +17,7 @@
 #include "capture/backend.h"
 #include "capture/changes.h"
 #include "capture/pagelog.h"
+#include "capture/shared_pages.h"
 #include "tracee/inject.h"
 
 enum range_kind {
@@ -42,17 +43,6 @@ struct uffd_range {
 	size_t move;	 /* index of its mremap in the entry table */
 };
 
-/* Contents at entry of shared memory, found by what is mapped, not where. */
-struct shared_object {
-	uint64_t inode;
-	uint32_t major, minor;
-};
-
-struct shared_pages {
-	struct object_vec VEC_BODY(struct shared_object) objects;
-	struct map index; /* object number and page of it -> content */
-};
-
 struct uffd {
 	struct backend base;
 	int fd;	     /* missing pages, and writes noted by the kernel */
@@ -64,7 +54,7 @@ struct uffd {
 	struct uffd_range_vec VEC_BODY(struct uffd_range) ranges; /* sorted */
 	struct entry_vec calls;					  /* the table being built */
 	struct pagelog log;
-	struct shared_pages shared;
+	struct shared_pages shared; /* contents at entry */
 	struct page_copies copies;
 	bool any_locked;	 /* the program has locked memory */
 	bool planned;		 /* ranges are those of this region */
@@ -122,7 +112,6 @@ int uffd_copy_shared(struct uffd *uffd, struct uffd_range *range);
 void uffd_shared_put(struct uffd *uffd, const struct uffd_range *range, uint64_t page,
 		     const uint8_t *content);
 const uint8_t *uffd_shared_get(struct uffd *uffd, const struct uffd_range *range, uint64_t page);
-void uffd_shared_release(struct shared_pages *shared);
 
 /* -- uffd_snapshot.c: what changed since a moment of the region -- */
 int uffd_snapshot(struct backend *backend);

@@ -226,8 +226,7 @@ int uffd_home(struct uffd *uffd, struct thread *owner)
 			error = cannot_restore(call->args[4], (int)call->result);
 	}
 	uffd_forget(uffd);
-	uffd_shared_release(&uffd->shared);
-	uffd->shared = (struct shared_pages){ 0 };
+	shared_pages_release(&uffd->shared);
 	changes_forget(&uffd->copies);
 	return error;
 }

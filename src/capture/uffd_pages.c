@@ -109,51 +109,21 @@ bool uffd_file_page(struct uffd *uffd, const struct uffd_range *range, uint64_t 
 
 /* -- shared memory ----------------------------------------------------------------------- */
 
-/* Key of a page: which object, and which page of it. */
-static uint64_t shared_key(struct uffd *uffd, const struct uffd_range *range, uint64_t page)
-{
-	const struct capture_mapping *mapping = &uffd->capture->maps.items[range->mapping];
-	uint64_t offset = (mapping->offset + (page - mapping->start)) / CHOP_PAGE_SIZE;
-	struct object_vec *objects = &uffd->shared.objects;
-	size_t i = 0;
-
-	for (; i < objects->length; i++) {
-		if (objects->items[i].inode == mapping->inode &&
-		    objects->items[i].major == mapping->device_major &&
-		    objects->items[i].minor == mapping->device_minor)
-			return (uint64_t)i << 52 | offset;
-	}
-	*vec_push(objects) = (struct shared_object){ mapping->inode, mapping->device_major,
-						     mapping->device_minor };
-	return (uint64_t)i << 52 | offset;
-}
-
 void uffd_shared_put(struct uffd *uffd, const struct uffd_range *range, uint64_t page,
 		     const uint8_t *content)
 {
-	uint8_t *copy = capture_arena(uffd->capture, CHOP_PAGE_SIZE);
+	uint8_t *copy = capture_keep(uffd->capture, content);
 
-	if (!copy) {
+	if (copy)
+		shared_pages_put(&uffd->shared, &uffd->capture->maps.items[range->mapping], page,
+				 copy);
+	else
 		atomic_store(&uffd->failed, true);
-		return;
-	}
-	memcpy(copy, content, CHOP_PAGE_SIZE);
-	map_put(&uffd->shared.index, shared_key(uffd, range, page), (uint64_t)copy);
 }
 
 const uint8_t *uffd_shared_get(struct uffd *uffd, const struct uffd_range *range, uint64_t page)
 {
-	uint64_t content;
-
-	if (!map_get(&uffd->shared.index, shared_key(uffd, range, page), &content))
-		return NULL;
-	return (const uint8_t *)content;
-}
-
-void uffd_shared_release(struct shared_pages *shared)
-{
-	vec_release(&shared->objects);
-	map_release(&shared->index);
+	return shared_pages_get(&uffd->shared, &uffd->capture->maps.items[range->mapping], page);
 }
 
 int uffd_copy_shared(struct uffd *uffd, struct uffd_range *range)

@@ -85,20 +85,10 @@ static int each_written_page(struct uffd *uffd, uffd_page_fn *function)
 static int copy_page(struct uffd *uffd, struct uffd_range *range, uint64_t page,
 		     uint64_t categories)
 {
-	uint8_t content[CHOP_PAGE_SIZE], *copy;
-
 	(void)range;
-	if (!(categories & PAGE_IS_WRITTEN) ||
-	    memory_read(uffd->base.tracee, page, content, sizeof(content)))
+	if (!(categories & PAGE_IS_WRITTEN))
 		return 0;
-	pthread_mutex_lock(&uffd->lock);
-	copy = capture_arena(uffd->capture, CHOP_PAGE_SIZE);
-	pthread_mutex_unlock(&uffd->lock);
-	if (!copy)
-		return err_set(CHOP_MISSING, ENOMEM, "out of memory");
-	memcpy(copy, content, sizeof(content));
-	map_put(&uffd->copies.index, page, (uint64_t)copy);
-	return 0;
+	return changes_copy(&uffd->copies, uffd->base.tracee, uffd->capture, page);
 }
 
 int uffd_snapshot(struct backend *backend)
@@ -149,28 +139,12 @@ static int compare_page(struct uffd *uffd, struct uffd_range *range, uint64_t pa
 	return changes_give(&uffd->copies, page, before, now);
 }
 
-/* Copied then, not present now, and still mapped: other threads have dropped its contents. */
-static int each_dropped_page(struct uffd *uffd)
+static int compare_dropped(void *context, const struct capture_mapping *mapping, uint64_t page)
 {
 	struct uffd_range piece = { .kind = RANGE_COPIED };
-	struct capture_mapping_vec maps = { 0 };
-	const struct map *copies = &uffd->copies.index;
-	int error = copies->length ? mappings_read(uffd->base.tracee, &maps) : 0;
+	struct uffd *uffd = context;
 
-	for (size_t slot = 0; slot < copies->capacity && !error; slot++) {
-		const struct capture_mapping *mapping;
-		uint64_t page, copy, entry;
-
-		if (!map_slot(copies, slot, &page, &copy) ||
-		    memory_pagemap(uffd->base.tracee, page, &entry, 1) ||
-		    entry & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED))
-			continue;
-		mapping = mappings_find(&maps, page);
-		if (mapping && is_new(uffd, mapping, page))
-			error = compare_page(uffd, &piece, page, PAGE_IS_WRITTEN);
-	}
-	mappings_release(&maps);
-	return error;
+	return is_new(uffd, mapping, page) ? compare_page(uffd, &piece, page, PAGE_IS_WRITTEN) : 0;
 }
 
 int uffd_changes(struct backend *backend, backend_change_fn *change, void *context)
@@ -178,11 +152,11 @@ int uffd_changes(struct backend *backend, backend_change_fn *change, void *conte
 	struct uffd *uffd = (struct uffd *)backend;
 	int error;
 
-	uffd->copies.change = change;
-	uffd->copies.context = context;
+	changes_begin(&uffd->copies, change, context);
 	error = each_written_page(uffd, compare_page);
 	if (!error)
-		error = each_dropped_page(uffd);
+		error = changes_each_dropped(&uffd->copies, uffd->base.tracee, compare_dropped,
+					     uffd);
 	changes_forget(&uffd->copies);
 	return error;
 }
@@ -192,13 +166,9 @@ int uffd_changes(struct backend *backend, backend_change_fn *change, void *conte
 static int give_page(struct uffd *uffd, struct uffd_range *range, uint64_t page,
 		     uint64_t categories)
 {
-	uint8_t content[CHOP_PAGE_SIZE];
-
 	(void)range;
 	(void)categories;
-	if (memory_read(uffd->base.tracee, page, content, sizeof(content)))
-		return 0;
-	return uffd->copies.change(uffd->copies.context, page, content, sizeof(content));
+	return changes_give_now(&uffd->copies, uffd->base.tracee, page);
 }
 
 int uffd_present(struct backend *backend, uint64_t start, uint64_t end, backend_change_fn *page,
@@ -207,7 +177,6 @@ int uffd_present(struct backend *backend, uint64_t start, uint64_t end, backend_
 	struct uffd *uffd = (struct uffd *)backend;
 	struct uffd_range piece = { .kind = RANGE_COPIED, .start = start, .end = end };
 
-	uffd->copies.change = page;
-	uffd->copies.context = context;
+	changes_begin(&uffd->copies, page, context);
 	return uffd_each_page(uffd, &piece, give_page);
 }

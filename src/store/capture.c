@@ -59,6 +59,13 @@ uint8_t *capture_arena(struct capture *capture, size_t size)
 	return memory;
 }
 
+uint8_t *capture_keep(struct capture *capture, const uint8_t *content)
+{
+	uint8_t *copy = capture_arena(capture, CHOP_PAGE_SIZE);
+
+	return copy ? memcpy(copy, content, CHOP_PAGE_SIZE) : NULL;
+}
+
 static int by_address(const void *a, const void *b)
 {
 	const struct capture_page *left = a, *right = b;

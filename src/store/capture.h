@@ -106,6 +106,8 @@ void capture_release(struct capture *capture);
  * NULL when there is none. The memory is zeroed.
  */
 uint8_t *capture_arena(struct capture *capture, size_t size);
+/* A page's content, copied there; NULL when there is no memory. */
+uint8_t *capture_keep(struct capture *capture, const uint8_t *content);
 
 /* Sort pages by address. Every other function expects them sorted. */
 void capture_sort(struct capture *capture);

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "capture/changes.h"
 #include "capture/session.h"
+#include "capture/shared_pages.h"
 #include "capture/vm_flags.h"
 #include "test.h"
 
@@ -146,6 +148,66 @@ static void refuses_bad_lists(void **state)
 	}
 }
 
+/* The same page of a file mapped twice is one; another file's, or another page, is not. */
+static void knows_shared_pages_by_what_is_mapped(void **state)
+{
+	const struct capture_mapping
+		one = { .start = 0x10000, .end = 0x20000, .inode = 7 },
+		same = { .start = 0x50000, .end = 0x60000, .offset = 0x3000, .inode = 7 },
+		other = { .start = 0x10000, .end = 0x20000, .inode = 7, .device_minor = 1 };
+	struct shared_pages shared = { 0 };
+	const uint8_t first[] = "first", second[] = "second";
+
+	(void)state;
+	assert_null(shared_pages_get(&shared, &one, 0x13000));
+	shared_pages_put(&shared, &one, 0x13000, first);
+	assert_ptr_equal(shared_pages_get(&shared, &one, 0x13000), first);
+	assert_ptr_equal(shared_pages_get(&shared, &same, 0x50000), first);
+	assert_null(shared_pages_get(&shared, &same, 0x51000));
+	assert_null(shared_pages_get(&shared, &other, 0x13000));
+	shared_pages_put(&shared, &other, 0x13000, second);
+	assert_ptr_equal(shared_pages_get(&shared, &other, 0x13000), second);
+	assert_ptr_equal(shared_pages_get(&shared, &one, 0x13000), first);
+	shared_pages_release(&shared);
+	assert_null(shared_pages_get(&shared, &one, 0x13000));
+	shared_pages_release(&shared);
+}
+
+struct change {
+	uint64_t address;
+	size_t size;
+};
+
+static int note_change(void *context, uint64_t address, const uint8_t *bytes, size_t size)
+{
+	struct change **next = context;
+
+	assert_int_equal(bytes[0], 1);
+	*(*next)++ = (struct change){ address, size };
+	return 0;
+}
+
+/* Changes less than 16 equal bytes apart are one; the ends of the page count. */
+static void tells_what_changed(void **state)
+{
+	static uint8_t before[CHOP_PAGE_SIZE], now[CHOP_PAGE_SIZE];
+	struct change found[8], *next = found;
+	struct page_copies copies = { 0 };
+
+	(void)state;
+	changes_begin(&copies, note_change, &next);
+	assert_int_equal(changes_give(&copies, 0x1000, before, now), 0);
+	assert_ptr_equal(next, found);
+	now[0] = now[100] = now[110] = now[127] = now[CHOP_PAGE_SIZE - 1] = 1;
+	assert_int_equal(changes_give(&copies, 0x1000, before, now), 0);
+	assert_int_equal(next - found, 4);
+	assert_true(found[0].address == 0x1000 && found[0].size == 1);
+	assert_true(found[1].address == 0x1064 && found[1].size == 11);
+	assert_true(found[2].address == 0x107f && found[2].size == 1);
+	assert_true(found[3].address == 0x1fff && found[3].size == 1);
+	changes_forget(&copies);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +217,8 @@ int main(void)
 		cmocka_unit_test(keeps_the_end_only_where_it_differs),
 		cmocka_unit_test(reads_lists_of_invocations),
 		cmocka_unit_test(refuses_bad_lists),
+		cmocka_unit_test(knows_shared_pages_by_what_is_mapped),
+		cmocka_unit_test(tells_what_changed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
