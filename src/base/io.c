@@ -209,3 +209,16 @@ void io_abandon(struct io_file *file)
 	free(file->path);
 	*file = (struct io_file)IO_FILE_INIT;
 }
+
+int io_write_file(const char *path, const struct buf *content)
+{
+	cleanup_io_file struct io_file file = IO_FILE_INIT;
+	int error = io_create(&file, path, 0666);
+
+	if (error)
+		return error;
+	error = io_write(file.fd, content->data, content->length);
+	if (error)
+		return err_sys(CHOP_USAGE, -error, "cannot write %s", path);
+	return io_commit(&file);
+}

@@ -56,4 +56,7 @@ int io_create(struct io_file *file, const char *path, mode_t mode);
 int io_commit(struct io_file *file);
 void io_abandon(struct io_file *file);
 
+/* A whole file that way, with this in it; 0 or -errno with a message. */
+int io_write_file(const char *path, const struct buf *content);
+
 #endif

@@ -103,19 +103,6 @@ static int read_all(struct source *source, struct bbv *bbv)
 	return got < 0 ? err_set(CHOP_USAGE, EINVAL, "%s", chop_mem_error(source->reader)) : 0;
 }
 
-static int write_text(const char *path, const struct buf *text)
-{
-	cleanup_io_file struct io_file file = IO_FILE_INIT;
-	int error = io_create(&file, path, 0666);
-
-	if (error)
-		return error;
-	error = io_write(file.fd, text->data, text->length);
-	if (error)
-		return err_sys(CHOP_USAGE, -error, "cannot write %s", path);
-	return io_commit(&file);
-}
-
 /* A line for each interval; the end of it is what chop trace takes. */
 static void add_marker(struct buf *text, struct atlas *atlas, size_t number,
 		       const struct bbv_marker *marker)
@@ -165,9 +152,9 @@ static int write_results(const struct options *options, const struct outputs *ou
 	for (size_t i = 0; i < bbv->markers.length; i++)
 		add_marker(&markers, atlas, i, &bbv->markers.items[i]);
 	atlas_close(atlas);
-	error = write_text(outputs->vectors, &bbv->text);
+	error = io_write_file(outputs->vectors, &bbv->text);
 	if (!error)
-		error = write_text(outputs->markers, &markers);
+		error = io_write_file(outputs->markers, &markers);
 	if (error)
 		return error;
 	line = xasprintf("%s: %" PRIu64 " interval%s, %zu basic blocks, %" PRIu64

@@ -131,20 +131,10 @@ static void add_json(const struct profile *profile, uint64_t number, struct buf 
 
 static int write_result(const struct options *options, const struct buf *text)
 {
-	cleanup_io_file struct io_file file = IO_FILE_INIT;
-	int error;
-
-	if (!options->output) {
-		fputs(buf_text(text), stderr);
-		return 0;
-	}
-	error = io_create(&file, options->output, 0666);
-	if (error)
-		return error;
-	error = io_write(file.fd, text->data, text->length);
-	if (error)
-		return err_sys(CHOP_USAGE, -error, "cannot write %s", options->output);
-	return io_commit(&file);
+	if (options->output)
+		return io_write_file(options->output, text);
+	fputs(buf_text(text), stderr);
+	return 0;
 }
 
 static int tell(const struct options *options, const struct profile *profile)

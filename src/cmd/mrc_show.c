@@ -28,20 +28,10 @@ const char *mrc_size(uint64_t bytes, char *text)
 
 int mrc_write_file(const char *path, const struct buf *text)
 {
-	cleanup_io_file struct io_file file = IO_FILE_INIT;
-	int error;
-
-	if (!strcmp(path, "-")) {
-		fwrite(text->data, 1, text->length, stdout);
-		return 0;
-	}
-	error = io_create(&file, path, 0666);
-	if (error)
-		return error;
-	error = io_write(file.fd, text->data, text->length);
-	if (error)
-		return err_sys(CHOP_USAGE, -error, "cannot write %s", path);
-	return io_commit(&file);
+	if (strcmp(path, "-") != 0)
+		return io_write_file(path, text);
+	fwrite(text->data, 1, text->length, stdout);
+	return 0;
 }
 
 static void show_window(const struct references *references)

@@ -234,22 +234,15 @@ int tracedir_add(struct tracedir *dir, const struct capture *capture)
 
 static int write_index(const struct tracedir *dir, const char *interrupted)
 {
-	cleanup_io_file struct io_file file = IO_FILE_INIT;
 	cleanup_free char *path = xasprintf("%s/%s", dir->path, INDEX_NAME);
 	cleanup_buf struct buf text = { 0 };
 	const struct tracedir_options options = {
 		.command_line = dir->command_line,
 		.program = dir->program,
 	};
-	int err = io_create(&file, path, 0666);
 
-	if (err)
-		return err;
 	index_write(&options, interrupted, dir->captures, &text);
-	err = io_write(file.fd, text.data, text.length);
-	if (err)
-		return err_sys(CHOP_USAGE, -err, "cannot write %s", path);
-	return io_commit(&file);
+	return io_write_file(path, &text);
 }
 
 int tracedir_finish(struct tracedir *dir, bool remove_if_empty, const char *interrupted)

@@ -89,6 +89,20 @@ static void appears_only_when_whole(void **state)
 	unlink("out");
 }
 
+static void writes_a_file_at_once(void **state)
+{
+	cleanup_buf struct buf content = { 0 }, back = { 0 };
+
+	(void)state;
+	buf_add_text(&content, "all of it");
+	assert_int_equal(io_write_file("at-once", &content), 0);
+	assert_int_equal(io_read_file("at-once", &back), 0);
+	assert_string_equal(buf_text(&back), "all of it");
+	assert_int_equal(io_write_file("no/such/file", &content), -ENOENT);
+	assert_int_equal(io_write_file("/dev/full", &content), -ENOSPC);
+	assert_string_equal(err_message(), "cannot write /dev/full: No space left on device");
+}
+
 static void abandoned_leaves_nothing(void **state)
 {
 	(void)state;
@@ -145,6 +159,7 @@ int main(void)
 		cmocka_unit_test(reads_across_pieces),
 		cmocka_unit_test(reads_files),
 		cmocka_unit_test(appears_only_when_whole),
+		cmocka_unit_test(writes_a_file_at_once),
 		cmocka_unit_test(abandoned_leaves_nothing),
 		cmocka_unit_test(tells_why_it_cannot_create),
 		cmocka_unit_test(writes_to_what_is_no_file),
