@@ -55,12 +55,13 @@ static const struct setting {
 static const struct limit {
 	const char *name;
 	int resource;
+	bool bytes;
 	const char *matters;
 } limits[] = {
-	{ "address space", RLIMIT_AS, "trace may need twice the program's" },
-	{ "data", RLIMIT_DATA, "a snippet needs as much as its pages" },
-	{ "open files", RLIMIT_NOFILE, "one for each thread and mapping traced" },
-	{ "locked memory", RLIMIT_MEMLOCK, "buffers of events" },
+	{ "address space", RLIMIT_AS, true, "trace may need twice the program's" },
+	{ "data", RLIMIT_DATA, true, "a snippet needs as much as its pages" },
+	{ "open files", RLIMIT_NOFILE, false, "one for each thread and mapping traced" },
+	{ "locked memory", RLIMIT_MEMLOCK, true, "buffers of events" },
 };
 
 /* false when this kernel does not have the setting (or hides it) */
@@ -193,6 +194,9 @@ static void print_settings(void)
 			continue;
 		if (limit.rlim_cur == RLIM_INFINITY)
 			printf("  %-34s %-8s %s\n", limits[i].name, "none", limits[i].matters);
+		else if (limits[i].bytes)
+			printf("  %-34s %5" PRIu64 " KB %s\n", limits[i].name,
+			       (uint64_t)limit.rlim_cur / 1024, limits[i].matters);
 		else
 			printf("  %-34s %-8" PRIu64 " %s\n", limits[i].name,
 			       (uint64_t)limit.rlim_cur, limits[i].matters);

@@ -205,6 +205,12 @@ static int check_options(const struct options *options, const struct strvec *res
 		return cmd_usage("-end needs a -begin");
 	if (!ways && (options->module || options->level != NONE || options->allocations))
 		return cmd_usage("which function? -function NAME, or -begin and -end");
+	for (size_t i = 0; options->allocations && i < options->functions.length; i++) {
+		if (invok_is_allocator(options->functions.items[i]))
+			return cmd_usage("-allocations counts the calls of %s: it cannot be "
+					 "measured as well",
+					 options->functions.items[i]);
+	}
 	if (options->format && !options->output)
 		return cmd_usage("-format needs a file: -o FILE");
 	if (options->cpu != NONE && options->cpu >= 1024)

@@ -153,8 +153,9 @@ static void describe(struct buf *line, const char *what, const char *output,
 		return;
 	if (totals->kept_references != totals->references)
 		buf_printf(line, "; %" PRIu64 " of them", totals->kept_references);
-	buf_printf(line, " in %s: %.1f MB, %.2f bits each", output,
-		   (double)totals->file_bytes / 1e6,
+	buf_printf(line, " in %s: %.1f %s, %.2f bits each", output,
+		   (double)totals->file_bytes / (totals->file_bytes < 100000 ? 1e3 : 1e6),
+		   totals->file_bytes < 100000 ? "KB" : "MB",
 		   kept > 0 ? 8 * (double)totals->file_bytes / kept : 0);
 }
 
@@ -272,7 +273,7 @@ static pid_t trace_in_child(const struct options *options, const struct tracedir
 		return pid;
 	status = trace_entry(options, index, id, true);
 	if (status < 0) {
-		fprintf(stderr, "chop: mem: %s/%u: %s\n", index->path, id, err_message());
+		log_error("%s/%u: %s", index->path, id, err_message());
 		status = (int)err_status();
 	}
 	fflush(stdout);
@@ -372,6 +373,7 @@ int cmd_mem(int argc, char **argv)
 	struct options options = { .jobs = 1,
 				   .ifetch = true,
 				   .report = { .line = 64, .window = 1 << 20, .top = 20 } };
+	struct memtrace_options trace;
 	struct strvec rest = { 0 };
 	int status;
 
@@ -379,7 +381,10 @@ int cmd_mem(int argc, char **argv)
 		return status;
 	if (!options.live)
 		live_catch_signals();
-	if (options.live && (options.capture || options.jobs > 1))
+	status = read_options(&options, NULL, &trace); /* before it is done for each capture */
+	if (status)
+		;
+	else if (options.live && (options.capture || options.jobs > 1))
 		status =
 			cmd_usage("--live traces a command: --capture and --jobs are for captures");
 	else if (options.analyse && (options.live || rest.length != 1))

@@ -204,6 +204,7 @@ int mrc_reduce(const struct references *references, const char *how, uint64_t ke
 	       const char *output)
 {
 	struct reduced_vec reduced = { 0 };
+	uint64_t kept = 0;
 	int error;
 
 	/* Of a sample's pages, as --keep is. */
@@ -220,13 +221,14 @@ int mrc_reduce(const struct references *references, const char *how, uint64_t ke
 	error = !strcmp(output, "-") || ends_with(output, ".vpn")
 			? write_numbers(references, &reduced, output)
 			: write_trace(references, &reduced, keep, output);
+	for (size_t i = 0; i < reduced.length; i++)
+		kept += !(reduced.items[i].entry & STREAM_FORGET);
 	if (!error)
-		log_info("%s: %zu references of %" PRIu64
+		log_info("%s: %" PRIu64 " references of %" PRIu64
 			 " (%.3g %%), the same for LRU memories of "
 			 "%" PRIu64 " pages and more",
-			 output, reduced.length, references->stream.references,
-			 100.0 * (double)reduced.length / (double)references->stream.references,
-			 keep);
+			 output, kept, references->stream.references,
+			 100.0 * (double)kept / (double)references->stream.references, keep);
 	vec_release(&reduced);
 	return error;
 }

@@ -109,6 +109,9 @@ static int open_sink(struct sink *sink, const struct options *options,
 	const struct page_format *format;
 
 	sink->binary = !strcmp(options->format, "binary");
+	if (sink->binary && options->output && !strcmp(options->output, "-"))
+		return cmd_usage("the binary format goes to a file: standard output is for others "
+				 "(--format)");
 	if (sink->binary)
 		return page_trace_create(&sink->trace,
 					 options->output ? options->output : "chop.pages", header,

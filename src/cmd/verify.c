@@ -11,6 +11,7 @@
 
 #include "base/alloc.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/progress.h"
 #include "cmd/pick.h"
 #include "snippet/snippet.h"
@@ -176,11 +177,19 @@ static void verify_path(struct verification *v, const char *path)
 		verify_file(v, path);
 }
 
+/* With -q, silence says that all is well. */
+static bool is_quiet(void)
+{
+	return log_level() < LOG_WARN;
+}
+
 /* One result speaks for itself; what could not be run is an error of ours. */
 static int show_one(const struct row *row)
 {
 	if (!row->output.length)
 		return err_set(row->status, EINVAL, "%s", row->verdict);
+	if (!row->status && is_quiet())
+		return 0;
 	/* A verdict is the result; a refusal to start is an error. */
 	fputs(buf_text(&row->output),
 	      row->status == CHOP_USAGE || row->status == CHOP_MISSING ? stderr : stdout);
@@ -222,7 +231,8 @@ static int show(const struct verification *v)
 		if (v->rows.items[i].status > worst)
 			worst = v->rows.items[i].status;
 	}
-	show_table(v);
+	if (worst || !is_quiet())
+		show_table(v);
 	return (int)worst;
 }
 

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/opt.h"
@@ -104,6 +105,8 @@ int watch_pids(const struct strvec *words, pid_t *pids)
 					 words->items[i]);
 		if (kill((pid_t)pid, 0) && errno == ESRCH)
 			return err_set(CHOP_USAGE, ESRCH, "no process %" PRIu64, pid);
+		if ((pid_t)pid == getpid())
+			return cmd_usage("-p %" PRIu64 ": chop cannot watch itself", pid);
 		pids[i] = (pid_t)pid;
 	}
 	return 0;

@@ -112,9 +112,8 @@ static int not_found(const struct image *program, const char *name, const struct
 	if (suggestions->length)
 		buf_add_char(&text, '?');
 	if (!has_static_symbols(program))
-		buf_add_text(&text,
-			     " (The program is stripped: only exported functions have names, "
-			     "but any address will do.)");
+		buf_add_text(&text, "; the program is stripped: only exported functions have "
+				    "names, but any address will do");
 	note_missing(needed, &text);
 	return err_set(CHOP_USAGE, ENOENT, "no function %s in %s%s%s", name, program->path,
 		       needed->modules.length ? " and its libraries" : "", buf_text(&text));

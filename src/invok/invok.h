@@ -83,6 +83,8 @@ struct invok_result {
 int invok_run(const struct invok_options *options, struct invok_result *result);
 /* Without functions and regions: the command as a whole, one invocation. */
 int invok_whole(const struct invok_options *options, struct invok_result *result);
+/* Is it one of the functions that `allocations` counts, and which therefore are not measured? */
+bool invok_is_allocator(const char *name);
 void invok_result_release(struct invok_result *result);
 /* "main+0x1f" for a return address; valid as long as the result. */
 const char *invok_caller(const struct invok_result *result, uint64_t address);

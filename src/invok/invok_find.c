@@ -431,10 +431,20 @@ static int look_for_region(struct invok *invok, struct thread *thread)
 
 /* -- allocations ---------------------------------------------------------------------------------- */
 
+static const char *const allocators[] = { "malloc", "calloc", "realloc", "aligned_alloc",
+					  "posix_memalign" };
+
+bool invok_is_allocator(const char *name)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < ARRAY_SIZE(allocators); i++)
+		any = any || !strcmp(name, allocators[i]);
+	return any;
+}
+
 static void look_for_allocators(struct invok *invok, struct thread *thread)
 {
-	static const char *const names[] = { "malloc", "calloc", "realloc", "aligned_alloc",
-					     "posix_memalign" };
 	struct module *module = named(&invok->tracee, "libc.so.6");
 	struct places places = { .invok = invok };
 	struct image *image;
@@ -442,8 +452,8 @@ static void look_for_allocators(struct invok *invok, struct thread *thread)
 
 	places.module = module ? module : invok->tracee.modules.items[0];
 	image = module_image(places.module);
-	for (size_t i = 0; image && i < ARRAY_SIZE(names); i++) {
-		const struct symbol *symbol = image_find(image, names[i], NULL);
+	for (size_t i = 0; image && i < ARRAY_SIZE(allocators); i++) {
+		const struct symbol *symbol = image_find(image, allocators[i], NULL);
 
 		if (!symbol || symbol->kind != SYMBOL_FUNCTION)
 			continue;

@@ -170,6 +170,11 @@ static int read_maps(struct sampling *sampling)
 	int error = io_read_file(path, &text);
 	char *line, *rest = text.data;
 
+	if (error == -EACCES || error == -EPERM)
+		return err_set(CHOP_MISSING, EPERM,
+			       "process %d cannot be sampled: it belongs to another user; run as "
+			       "root",
+			       sampling->pid);
 	if (error)
 		return err_set(CHOP_USAGE, ESRCH, "there is no process %d to sample",
 			       sampling->pid);

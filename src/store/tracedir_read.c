@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "base/io.h"
 #include "store/capture_core.h"
+#include "store/chopstix.h"
 #include "store/index.h"
 #include "store/maps.h"
 
@@ -24,6 +25,11 @@ static int check_directory(const char *path, const char *index)
 		return err_sys(CHOP_USAGE, errno, "cannot open trace directory %s", path);
 	if (!S_ISDIR(status.st_mode))
 		return err_set(CHOP_USAGE, ENOTDIR, "%s is not a trace directory", path);
+	if (access(index, F_OK) && errno == ENOENT && chopstix_is(path))
+		return err_set(CHOP_USAGE, ENOENT,
+			       "%s is in ChopStiX's layout: chop import makes a trace directory "
+			       "of it",
+			       path);
 	if (access(index, F_OK) && errno == ENOENT)
 		return err_set(CHOP_USAGE, ENOENT,
 			       "%s has no " INDEX_NAME

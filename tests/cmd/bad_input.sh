@@ -51,6 +51,16 @@ refuse 2 'has no functions with names' chop marks --all "$(type -P true)"
 refuse 2 'there is no module nowhere' chop maps -m nowhere -p $$
 refuse 2 "if it is the command's, put -- before the command" chop cut f true -c
 
+refuse 2 'the binary format goes to a file' chop pages -o - -- true
+[ ! -e ./- ] || fail "a file of the name -"
+refuse 2 'it cannot be measured as well' chop invok -function malloc -allocations -- true
+refuse 2 'chop cannot watch itself' sh -c 'exec chop syscalls -p $$'
+refuse 2 'chop cannot watch itself' sh -c 'exec chop probe u:libc:malloc -p $$'
+
+# What cannot be written is told before a program runs in vain.
+refuse 2 'cannot create nowhere/x' chop bbv --live -o nowhere/x -- echo ran
+refuse 2 'cannot create nowhere/x' chop memtrace -begin main -output nowhere/x -- echo ran
+
 # An output that fails is told once.
 libc=$(ldd "$(type -P true)" | awk '/libc\.so/ { print $3 }')
 expect_status 2 bash -c 'chop marks "$1" malloc >&-' - "$libc"

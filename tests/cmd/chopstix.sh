@@ -16,6 +16,8 @@ trace() { # DIR OPTIONS...
 }
 trace dir -layout chopstix
 trace packed -layout chopstix -gzip
+expect_status 2 chop snippet dir
+expect_one_error "dir is in ChopStiX.s layout: chop import makes"
 for file in regs info maps _page_count; do
 	[ -s dir/$file.1 ] && [ -s packed/$file.1.gz ] || fail "no $file.1"
 done

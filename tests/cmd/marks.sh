@@ -93,7 +93,7 @@ refuse 'is a directory' / f
 refuse 'is not an ELF file' /etc/passwd f
 head -c 3000 "$cases" >cut && refuse 'cut is truncated' ./cut two_returns
 expect_status 2 "$CHOP" marks "$cases"
-expect_one_error 'expected OBJ FUNCTION, got 1 words'
+expect_one_error 'expected OBJ FUNCTION, got 1 word'
 
 # Two functions of one name are told apart by address.
 echo 'static int f(int x) { return x + 1; } int (*a)(int) = f;' >a.c

@@ -94,7 +94,8 @@ expect_match '^with 128 KB: LRU [0-9.]+ % misses$'
 
 # Reductions have the same misses for memories of that size and more.
 for how in sad olr; do
-	expect_status 0 chop mrc -q numbers.vpn --reduce $how --keep 12 -o small.vpn
+	expect_status 0 chop mrc numbers.vpn --reduce $how --keep 12 -o small.vpn
+	expect_error_match "small.vpn: $(wc -l <small.vpn) references of $(wc -l <numbers.vpn) "
 	[ "$(wc -l <small.vpn)" -lt "$(wc -l <numbers.vpn)" ] || fail "$how reduces nothing"
 	expect_status 0 chop mrc small.vpn --all --csv small.csv
 	join -t, <(awk -F, '$2 >= 12 { print $2 "," $4 }' all.csv | sort -t, -k1,1) \

@@ -59,6 +59,11 @@ expect_match '^one +fib_region +465 +[0-9]+  equal$'
 [ "$(wc -l <"$OUT")" -eq 4 ] || fail "not four lines"
 expect_status 0 chop verify t -c 1
 expect_match '^equal'
+expect_status 0 chop verify -q t one
+expect_output ''
+expect_errors ''
+expect_status 0 chop verify -q one
+expect_output ''
 
 # One byte of a data page: it differs, in the table and alone, and the exit status says so.
 python3 - one damaged <<'END'
