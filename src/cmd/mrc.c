@@ -246,7 +246,7 @@ static void csv(const struct job *job, struct buf *out)
 static void picture(const struct job *job, const char *path, struct buf *out)
 {
 	cleanup_free char *title =
-		xasprintf("%s: miss ratio of %.6g references", path, denominator(job));
+		xasprintf("%s: miss ratio of %.0f references", path, denominator(job));
 	const struct curve_svg svg = {
 		.title = title,
 		.block = (double)job->references.block,
@@ -265,7 +265,10 @@ static int write_files(const struct job *job, const char *path)
 	int error = 0;
 
 	if (job->options->csv) {
-		csv(job, &text);
+		if (job->references.slices.length)
+			mrc_csv_slices(&job->references, &text);
+		else
+			csv(job, &text);
 		error = mrc_write_file(job->options->csv, &text);
 	}
 	buf_reset(&text);
@@ -344,7 +347,8 @@ static void show_what_if(struct job *job)
 			       cache_policy_name((enum cache_policy)p),
 			       point.misses / denominator(job) * 100);
 			if (seconds > 0)
-				printf(" (%.3g a second)", point.misses / seconds);
+				printf(" (%.*f a second)", point.misses < 10 * seconds ? 2 : 0,
+				       point.misses / seconds);
 		}
 		printf("%s\n", pages < job->references.valid_from
 				       ? ", but the trace is not valid for so little"
@@ -367,16 +371,41 @@ static void tell_problems(const struct job *job, const char *path)
 			 references->unknown_lines);
 }
 
+/* Slices have no order of references within them: no curve can be had from that. */
+static int check_slices(const struct options *options, const char *path)
+{
+	if (!options->svg && !options->reduce && !options->memory && !options->policies)
+		return 0;
+	return err_set(CHOP_USAGE, EINVAL,
+		       "%s was recorded in slices, which give no curves: only --csv and "
+		       "--working-set; record it without --interval",
+		       path);
+}
+
+/* Each of the groups the errors come from should have a few. */
+static void check_sample(const struct job *job)
+{
+	uint64_t objects = job->shards.objects;
+
+	if (job->sampled && objects < 16 * SHARDS_GROUPS)
+		log_warn("only %" PRIu64 " pages are in the sample: estimates are uncertain, and "
+			 "so are their errors",
+			 objects);
+}
+
 static int work(struct job *job, const char *path)
 {
 	const struct options *options = job->options;
-	int error;
+	int error = job->references.slices.length ? check_slices(options, path) : 0;
 
+	if (error)
+		return error;
 	choose_sizes(job);
 	job->sampled = options->sample < 1 || options->sample_pages || job->references.rate < 1;
 	if (job->sampled)
 		shards_run(&job->shards, &job->references.stream, options->sample,
 			   options->sample_pages, job->references.rate);
+	check_sample(job);
 	if (job->references.slices.length) {
 		mrc_show_slices(&job->references);
 	} else {

@@ -11,6 +11,8 @@ const char *mrc_size(uint64_t bytes, char *text);
 /* What the trace is, and from where on its curves are right. */
 void mrc_show_summary(const struct references *references, const char *path);
 void mrc_show_slices(const struct references *references);
+/* The same as comma-separated values. */
+void mrc_csv_slices(const struct references *references, struct buf *out);
 void mrc_show_working_set(const struct references *references);
 /* Write a reduced trace ("sad" or "olr"). 0 or -errno with a message. */
 int mrc_reduce(const struct references *references, const char *how, uint64_t keep,

@@ -99,6 +99,17 @@ void mrc_show_slices(const struct references *references)
 	       (double)most / references->rate);
 }
 
+void mrc_csv_slices(const struct references *references, struct buf *out)
+{
+	buf_add_text(out, "seconds,pages,written,new\n");
+	for (size_t i = 0; i < references->slices.length; i++) {
+		const struct references_slice *slice = &references->slices.items[i];
+
+		buf_printf(out, "%.9f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 "\n",
+			   (double)slice->time / 1e9, slice->pages, slice->written, slice->fresh);
+	}
+}
+
 /* -- working set -------------------------------------------------------------------------------- */
 
 static void show_span(uint64_t span, bool time, char *text)

@@ -11,7 +11,9 @@
 #include "base/err.h"
 #include "base/io.h"
 
-#define CHUNK_SIZE (64 << 10) /* begun anew when this is reached */
+/* A chunk is begun anew when it has so many bytes, or ns: who is killed loses no more. */
+#define CHUNK_SIZE (64 << 10)
+#define CHUNK_TIME 1000000000ULL
 
 static int write_failed(struct page_trace_writer *writer, int error)
 {
@@ -130,12 +132,17 @@ int page_trace_add(struct page_trace_writer *writer, const struct chop_page_reco
 {
 	if (writer->failed)
 		return writer->failed;
+	if (!writer->records)
+		writer->begun = record->time;
 	if (record->kind < CHOP_PAGE_EVENT)
 		add_access(writer, record);
 	else
 		add_event(writer, record);
 	writer->records++;
-	return writer->chunk.length >= CHUNK_SIZE ? page_trace_flush(writer) : 0;
+	/* Times may go back a little from process to process. */
+	if (writer->chunk.length < CHUNK_SIZE && record->time < writer->begun + CHUNK_TIME)
+		return 0;
+	return page_trace_flush(writer);
 }
 
 int page_trace_finish(struct page_trace_writer *writer, int complete)

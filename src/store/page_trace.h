@@ -16,6 +16,7 @@ struct page_trace_writer {
 	char *path; /* owned */
 	struct buf chunk;
 	uint32_t records; /* in chunk */
+	uint64_t begun;	  /* time of the first of them */
 	uint64_t whole;	  /* bytes of the file that are whole chunks */
 	int failed;	  /* -errno of the first write that failed */
 	uint64_t accesses, events, lost;

@@ -113,6 +113,7 @@ awk -F, 'NR == FNR { m[$2] = $4; next } FNR > 1 && m[$2] != $4 { exit 1 }' all.c
 	fail 'a sample of all is not all'
 expect_status 0 chop mrc numbers.vpn --sample 0.5
 expect_match '\+-'
+expect_error_match 'only [0-9]+ pages are in the sample'
 
 # A page trace and a memory trace.
 if chop check ptrace userfaultfd userfaultfd-move >/dev/null 2>&1; then

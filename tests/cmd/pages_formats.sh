@@ -67,6 +67,12 @@ expect_status 0 chop mrc slices.pages
 expect_match ' slices of 0.005 s: on average [0-9]+ pages used'
 awk '/^ +[0-9.]+ +[0-9]+/ { if ($3 > $2) exit 1; pages += $2; written += $3 }
 	END { exit !(pages > 100 && written > 50) }' "$OUT" || { show_output; fail 'slices'; }
+expect_status 0 chop mrc slices.pages --csv slices.csv
+[ "$(wc -l <slices.csv)" = "$(awk 'NF == 4 && $1 ~ /^[0-9.]+$/ { n++ } END { print n + 1 }' "$OUT")" ] ||
+	fail "$(head slices.csv)"
+expect_status 2 chop mrc slices.pages --svg slices.svg
+expect_error_match 'was recorded in slices, which give no curves'
+[ -e slices.svg ] && fail 'a picture without curves'
 
 # A sample: all its pages are of those the hash selects, and it is about a quarter.
 expect_status 7 chop pages -q -w 32 --sample 0.25 -o sample.pages -- "$walk"

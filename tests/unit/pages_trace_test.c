@@ -244,6 +244,28 @@ static void test_full_disk(void **state)
 	assert_non_null(page_trace_incomplete(&file));
 }
 
+/* Few records, but two seconds ago: they are in the file, should we be killed now. */
+static void test_slow(void **state)
+{
+	cleanup_page_trace struct page_trace_file file;
+	struct page_trace_writer writer;
+	struct chop_page_record record;
+
+	(void)state;
+	assert_int_equal(page_trace_create(&writer, path, &header, ""), 0);
+	for (uint64_t i = 0; i < 4; i++) {
+		record = (struct chop_page_record){ .kind = CHOP_PAGE_READ,
+						    .time = 5 + i / 2 * 1200000000 };
+		assert_int_equal(page_trace_add(&writer, &record), 0);
+	}
+	assert_int_equal(page_trace_open(&file, path), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(page_trace_read(&file, &record), 1);
+	assert_int_equal(page_trace_read(&file, &record), 0);
+	assert_non_null(page_trace_incomplete(&file));
+	assert_int_equal(page_trace_finish(&writer, 1), 0);
+}
+
 static void test_checksum(void **state)
 {
 	(void)state;
@@ -258,6 +280,7 @@ int main(void)
 		cmocka_unit_test(test_unfinished),
 		cmocka_unit_test(test_damage),
 		cmocka_unit_test(test_full_disk),
+		cmocka_unit_test(test_slow),
 		cmocka_unit_test(test_checksum),
 	};
 
