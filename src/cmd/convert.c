@@ -21,11 +21,12 @@
 #include "fmt/mem_format.h"
 #include "store/mem_format.h"
 
-#define BATCH 4096
+#define BATCH	  4096
+#define NO_THREAD UINT64_MAX
 
 struct options {
 	const char *to, *output, *kinds;
-	uint64_t from, count, block, tick;
+	uint64_t from, count, block, tick, thread; /* thread: NO_THREAD for all */
 	bool ifetch, partial, list;
 };
 
@@ -41,6 +42,8 @@ static const struct opt table[] = {
 	OPT_FLAG(0, "ifetch", struct options, ifetch, "instruction fetches (-no-ifetch: without)"),
 	OPT_NUMBER(0, "from", struct options, from, "N", "begin at instruction N of the region"),
 	OPT_NUMBER(0, "count", struct options, count, "N", "convert N instructions", .min = 1),
+	OPT_NUMBER(0, "thread", struct options, thread, "N",
+		   "only thread N of the program, from 0 (default: all)", .max = UINT16_MAX),
 	OPT_SIZE(0, "block", struct options, block, "SIZE",
 		 "oracle-general: size of an object (64)", .min = 1, .max = 1U << 30),
 	OPT_NUMBER(0, "tick", struct options, tick, "N",
@@ -132,7 +135,7 @@ static int damaged(struct mem_convert *c)
  * status after an interruption, or -errno with a message recorded.
  */
 static int feed(struct mem_convert *c, const struct mem_format *format, unsigned int kinds,
-		uint64_t count)
+		const struct options *options)
 {
 	static struct chop_mem_record records[BATCH];
 	uint64_t seen = 0;
@@ -143,8 +146,10 @@ static int feed(struct mem_convert *c, const struct mem_format *format, unsigned
 		for (long i = 0; i < got; i++) {
 			int error;
 
+			if (options->thread != NO_THREAD && records[i].thread != options->thread)
+				continue;
 			if (records[i].kind == CHOP_MEM_FETCH) {
-				if (count && seen == count)
+				if (options->count && seen == options->count)
 					return 0;
 				c->instruction += seen++ != 0;
 			}
@@ -177,7 +182,7 @@ static int run(struct mem_convert *c, const struct mem_format *format,
 	if (!error && format->begin)
 		error = format->begin(c);
 	if (!error)
-		error = feed(c, format, kinds, options->count);
+		error = feed(c, format, kinds, options);
 	if (format->end)
 		ended = format->end(c);
 	free(c->state);
@@ -195,6 +200,8 @@ static void tell(const struct mem_convert *c, const struct mem_format *format,
 	else if (info->verified == CHOP_MEM_DIFFERS)
 		log_warn("the traced run ended in another state than the recorded one: %s",
 			 info->text);
+	if (options->thread != NO_THREAD && !c->records)
+		log_warn("no record of thread %" PRIu64, options->thread);
 	if (c->left_out)
 		log_warn("%" PRIu64 " accesses left out: an instruction of %s has room for fewer",
 			 c->left_out, format->name);
@@ -205,7 +212,8 @@ static void tell(const struct mem_convert *c, const struct mem_format *format,
 
 static int convert(const char *path, const struct mem_format *format, const struct options *options)
 {
-	struct mem_convert c = { .options = { options->block, options->tick } };
+	uint64_t thread = options->thread == NO_THREAD ? 0 : options->thread;
+	struct mem_convert c = { .options = { options->block, options->tick, (uint16_t)thread } };
 	unsigned int kinds;
 	int error = choose_kinds(options, format, &kinds);
 
@@ -266,7 +274,7 @@ static int detrace_old(const char *path, const struct options *options)
 
 int cmd_convert(int argc, char **argv)
 {
-	struct options options = { .block = 64, .tick = 500, .ifetch = true };
+	struct options options = { .block = 64, .tick = 500, .thread = NO_THREAD, .ifetch = true };
 	const struct mem_format *format;
 	struct strvec rest = { 0 };
 	int status;

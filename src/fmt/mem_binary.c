@@ -12,7 +12,10 @@
 #define BIT(kind) (1U << CHOP_MEM_##kind)
 #define DATA	  (BIT(READ) | BIT(WRITE))
 
-/* ---- Dinero IV, -informat b: u32 address, u16 size, u8 type, u8 0 */
+/*
+ * ---- Dinero IV, -informat b: u32 address, u16 size, u8 type, u8 0 (binaryfmt.c and d4.h of
+ * version 7). Compiled for 64 bits it extends the address by its sign; lines stay different.
+ */
 
 static int din_binary_add(struct mem_convert *c, const struct chop_mem_record *r)
 {
@@ -113,7 +116,9 @@ const struct mem_format mem_format_gem5 = {
 
 /*
  * ---- libCacheSim oracleGeneral: u32 time, u64 object, u32 size, i64 number of the next
- * request for the object, counted from 1, or -1. Objects are cache lines; the time is the
+ * request for the object, counted from 1, or -1 (traceReader/customizedReader/oracle/
+ * oracleGeneralBin.h and bin/traceUtils/traceConvOracleGeneral.cpp of libCacheSim's
+ * repository; 24 bytes, packed). Objects are cache lines; the time is the
  * number of the instruction in thousands. The next request is filled in when it comes.
  */
 

@@ -2,8 +2,10 @@
 /*
  * ChampSim's input_instr (inc/trace_instruction.h): 64 bytes for each instruction. What
  * kind of branch one is, ChampSim derives from the special registers read and written
- * (inc/instruction.h); this writes them as its Pin tracer does. An iteration of a repeated
- * string instruction is an instruction, as for Pin.
+ * (inc/instruction.h); this writes them as its Pin tracer does. Compared with both files of
+ * ChampSim's repository (commits 06a434b5ac92, 01306d45df6e; the former is of a branch that
+ * adds a field at the end). An iteration of a repeated string instruction is an instruction, as
+ * for Pin.
  */
 #include "fmt/mem_format.h"
 

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * DynamoRIO's drmemtrace, trace_entry_t of version 5 with encodings and branch information
- * (clients/drcachesim/common/trace_entry.h): packed 12-byte entries of type, size, value.
- * Analysis tools read it as a file of one thread (-infile), .gz included.
+ * DynamoRIO's drmemtrace, trace_entry_t of version 5 with encodings and branch information:
+ * packed 12-byte entries of type, size, value. Analysis tools read it as a file (-infile), .gz
+ * included. Types, markers, file types and the layout were compared, value by value, with
+ * clients/drcachesim/common/trace_entry.h of DynamoRIO's repository (commit 4f0e90ba522f), and
+ * the rules for entries of threads with clients/drcachesim/reader/reader.cpp: such an entry
+ * holds for all that follow, and the first of each thread is followed by the process.
  */
 #include "fmt/mem_format.h"
 
@@ -56,7 +59,9 @@ enum marker {
 
 struct drmemtrace {
 	struct gathered gathered;
-	uint64_t thread;
+	uint64_t first, process; /* ids of the first thread and of the process */
+	uint16_t thread;	 /* the one that entries are of, from 0 */
+	bool met[UINT16_MAX + 1];
 };
 
 static void put(struct mem_convert *c, unsigned int type, unsigned int size, uint64_t value)
@@ -79,18 +84,30 @@ static uint64_t described(struct mem_convert *c, const char *name)
 	return value > 0 ? (uint64_t)value : 1;
 }
 
+/* What follows is of this thread. */
+static void put_thread(struct mem_convert *c, uint16_t thread)
+{
+	struct drmemtrace *state = c->state;
+
+	put(c, TYPE_THREAD, 0, state->first + thread);
+	if (!state->met[thread])
+		put(c, TYPE_PID, 0, state->process);
+	state->met[thread] = true;
+	state->thread = thread;
+}
+
 static int drmemtrace_begin(struct mem_convert *c)
 {
 	struct drmemtrace *state = c->state;
 	struct timeval now;
 
 	gettimeofday(&now, NULL);
-	state->thread = described(c, "tid");
+	state->first = described(c, "tid");
+	state->process = described(c, "pid");
 	put(c, TYPE_HEADER, 0, VERSION_BRANCH_INFO);
 	put(c, TYPE_MARKER, MARKER_VERSION, VERSION_BRANCH_INFO);
 	put(c, TYPE_MARKER, MARKER_FILE_TYPE, FILE_X86_64 | FILE_ENCODINGS);
-	put(c, TYPE_THREAD, 0, state->thread);
-	put(c, TYPE_PID, 0, described(c, "pid"));
+	put_thread(c, c->options.thread);
 	put(c, TYPE_MARKER, MARKER_LINE_SIZE, 64);
 	put(c, TYPE_MARKER, MARKER_PAGE_SIZE, 4096);
 	put(c, TYPE_MARKER, MARKER_CHUNK, NO_CHUNKS);
@@ -153,6 +170,8 @@ static int drmemtrace_emit(struct mem_convert *c, struct gathered *g, uint64_t n
 	facts = gathered_facts(c, g, &first);
 	if (!facts)
 		return -EINVAL;
+	if (g->fetch.thread != ((struct drmemtrace *)c->state)->thread)
+		put_thread(c, g->fetch.thread);
 	if (first)
 		put_encoding(c, ip);
 	if (is_indirect(facts))
@@ -180,7 +199,10 @@ static int drmemtrace_end(struct mem_convert *c)
 	struct drmemtrace *state = c->state;
 	int error = gather_end(c, &state->gathered, drmemtrace_emit);
 
-	put(c, TYPE_THREAD_EXIT, 0, state->thread);
+	for (unsigned int i = 0; i <= UINT16_MAX; i++) {
+		if (state->met[i])
+			put(c, TYPE_THREAD_EXIT, 0, state->first + i);
+	}
 	put(c, TYPE_FOOTER, 0, 0);
 	return error;
 }

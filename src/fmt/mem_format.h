@@ -14,8 +14,9 @@
 #include "fmt/mem_out.h"
 
 struct mem_format_options {
-	uint64_t block; /* bytes of a cache line: oracle */
-	uint64_t tick;	/* picoseconds for an instruction: gem5 */
+	uint64_t block;	 /* bytes of a cache line: oracle */
+	uint64_t tick;	 /* picoseconds for an instruction: gem5 */
+	uint16_t thread; /* that the records are of, or the first of all */
 };
 
 struct mem_convert {

@@ -8,12 +8,23 @@
 #include "fmt/mem_format.h"
 #include "memtrace/facts.h"
 
-/* An instruction whose accesses are complete when the next one comes. */
+struct record_vec VEC_BODY(struct chop_mem_record);
+
+/* The last instruction so far of a thread that has not gone on. */
+struct gathered_rest {
+	bool there;
+	struct chop_mem_record fetch;
+	struct record_vec accesses;
+};
+
+/* An instruction whose accesses are complete when the next one of its thread comes. */
 struct gathered {
 	bool there;
 	struct chop_mem_record fetch;
-	struct record_vec VEC_BODY(struct chop_mem_record) accesses;
-	struct map known; /* ip -> index of facts */
+	struct record_vec accesses;
+	uint16_t thread;
+	struct gathered_rests VEC_BODY(struct gathered_rest) rests; /* of the others, by number */
+	struct map known;					    /* ip -> index of facts */
 	struct facts_vec VEC_BODY(struct insn_facts) facts;
 };
 
@@ -24,7 +35,7 @@ struct gathered {
 typedef int (*gather_emit)(struct mem_convert *convert, struct gathered *gathered, uint64_t next);
 int gather(struct mem_convert *convert, struct gathered *gathered,
 	   const struct chop_mem_record *record, gather_emit emit);
-/* The last one; its successor is taken to follow it in memory. */
+/* The last one of each thread; its successor is taken to follow it in memory. */
 int gather_end(struct mem_convert *convert, struct gathered *gathered, gather_emit emit);
 /* Of the gathered instruction; *first when it is met for the first time. NULL: message. */
 const struct insn_facts *gathered_facts(struct mem_convert *convert, struct gathered *gathered,

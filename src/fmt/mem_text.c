@@ -125,7 +125,11 @@ const struct mem_format mem_format_chopstix = {
 	.add = chopstix_add,
 };
 
-/* ---- Dinero IV, -informat d: "label address", labels 0 read, 1 write, 2 fetch */
+/*
+ * ---- Dinero IV, -informat d: "label address", labels 0 read, 1 write, 2 fetch; dinfmt.c of
+ * Dinero IV, version 7, reads the label and the address in hex and takes each for an aligned
+ * word of 4 bytes.
+ */
 
 static int din_add(struct mem_convert *c, const struct chop_mem_record *r)
 {
@@ -145,7 +149,7 @@ const struct mem_format mem_format_din = {
 	.add = din_add,
 };
 
-/* ---- Dinero IV, -informat D: "r address size", both in hex */
+/* ---- Dinero IV, -informat D: "r address size", both in hex (xdinfmt.c of version 7) */
 
 static int xdin_add(struct mem_convert *c, const struct chop_mem_record *r)
 {

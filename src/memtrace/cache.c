@@ -44,16 +44,17 @@ static struct code_cache *add(struct code_caches *caches, uint8_t *memory)
 	return cache;
 }
 
-/* Free memory of that size, a power of two, in the neighbourhood. */
-static bool map_near(const struct code_caches *caches, uint64_t address, size_t size,
+/* Free memory of that size, all of it in the neighbourhood, at multiples of `step`. */
+static bool map_near(const struct code_caches *caches, uint64_t address, size_t size, size_t step,
 		     uint8_t **memory)
 {
-	uint64_t base = address & ~(size - 1);
+	uint64_t base = address & ~(step - 1);
 
 	*memory = NULL;
-	for (uint64_t away = size; away < CACHE_REACH && !*memory; away += size) {
-		*memory = map_at(caches, base + away, size);
-		if (!*memory && base > away)
+	for (uint64_t away = step; away < CACHE_REACH && !*memory; away += step) {
+		if (away + size <= CACHE_REACH)
+			*memory = map_at(caches, base + away, size);
+		if (!*memory && base > away && away >= size)
 			*memory = map_at(caches, base - away, size);
 	}
 	return *memory;
@@ -82,7 +83,7 @@ static uint8_t *take_piece(const struct code_caches *caches, uint64_t address)
 	for (unsigned int i = 0; i < 3 && arenas->count < ARENA_MAX; i++) {
 		struct code_cache *arena = &arenas->items[arenas->count];
 
-		if (!map_near(caches, address, sizes[i], &memory))
+		if (!map_near(caches, address, sizes[i], CACHE_SIZE, &memory))
 			continue;
 		*arena = (struct code_cache){ memory, memory, memory + sizes[i] };
 		arenas->count++;
@@ -118,7 +119,7 @@ struct code_cache *cache_near(struct code_caches *caches, uint64_t address, size
 	memory = caches->arenas ? take_piece(caches, address) : NULL;
 	if (memory)
 		return add(caches, memory);
-	return map_near(caches, address, size, &memory) ? add(caches, memory) : NULL;
+	return map_near(caches, address, size, size, &memory) ? add(caches, memory) : NULL;
 }
 bool cache_holds(const struct code_caches *caches, uint64_t address)
 {

@@ -19,9 +19,8 @@
 
 #define HOST_STACK  (256UL << 10)
 #define XSTATE_ROOM 16384UL
-#define THREADS_MAX 200		     /* at once: so many have room in one arena */
-#define CACHE_PIECE (2UL << 20)	     /* of all but the first thread: they share the neighbourhood */
-#define FAR	    0x200000000000UL /* where nothing else is, as a rule */
+#define THREADS_MAX 200		/* at once: so many have room in one arena */
+#define CACHE_PIECE (2UL << 20) /* of all but the first thread: they share the neighbourhood */
 #define FAR_STEP    (1UL << 30)
 #define KICK	    SIGSYS /* never blocked, and hardly ever sent */
 #define KICK_AGAIN  256	   /* looks until the next one, each some 50 us */
@@ -50,7 +49,7 @@ static struct live *make_thread(struct live_process *process, uint32_t number)
 	config.ring = live->ring;
 	config.id = number + 1;
 	config.cache_size = number ? CACHE_PIECE : 0;
-	config.far = number ? FAR + number * FAR_STEP : 0;
+	config.far = RING_FAR + (number + 1) * FAR_STEP;
 	if (!live->ring)
 		err_set(CHOP_MISSING, ENOMEM, "memory for the stream of a thread");
 	if (!live->ring || engine_create(&config, &live->engine)) {

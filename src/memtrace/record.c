@@ -24,6 +24,7 @@
 #define TABLE_INSNS  (8U << 20)
 #define TABLE_OPS    (8U << 20)
 #define TABLE_BLOCKS (2U << 20)
+#define TABLE_ROOM   (1UL << 30) /* for one of them, of address space */
 #define POLL_MS	     50
 #define PATIENCE_MS  2000 /* for the child to stop when told to */
 
@@ -35,9 +36,10 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static void *shared_memory(size_t size)
+/* where: 0 for anywhere */
+static void *shared_memory(size_t size, uint64_t where)
 {
-	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+	void *memory = mmap((void *)(uintptr_t)where, size, PROT_READ | PROT_WRITE,
 			    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
@@ -52,6 +54,7 @@ static void free_shared(void *memory, size_t size)
 int recording_allocate(struct recording *r)
 {
 	struct mem_tables *t = &r->tables;
+	uint64_t far = r->program ? RING_FAR : 0; /* a region's pages may be there */
 
 	t->max_insns = TABLE_INSNS;
 	t->max_ops = TABLE_OPS;
@@ -60,10 +63,11 @@ int recording_allocate(struct recording *r)
 		r->rings = ring_set_create(RING_CHUNK);
 	else
 		r->ring = ring_create(RING_CHUNK);
-	r->report = shared_memory(sizeof(*r->report));
-	t->insns = shared_memory(TABLE_INSNS * sizeof(*t->insns));
-	t->ops = shared_memory(TABLE_OPS * sizeof(*t->ops));
-	t->blocks = shared_memory(TABLE_BLOCKS * sizeof(*t->blocks));
+	r->report = shared_memory(sizeof(*r->report), 0);
+	t->insns = shared_memory(TABLE_INSNS * sizeof(*t->insns), far ? far - TABLE_ROOM : 0);
+	t->ops = shared_memory(TABLE_OPS * sizeof(*t->ops), far ? far - 2 * TABLE_ROOM : 0);
+	t->blocks =
+		shared_memory(TABLE_BLOCKS * sizeof(*t->blocks), far ? far - 3 * TABLE_ROOM : 0);
 	if ((r->ring || r->rings) && r->report && t->insns && t->ops && t->blocks)
 		return 0;
 	return err_sys(CHOP_MISSING, ENOMEM, "memory to share with the traced code");

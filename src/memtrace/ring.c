@@ -196,7 +196,7 @@ struct ring_set *ring_set_create(size_t chunk_size)
 		(sizeof(struct ring_set) + CHOP_PAGE_SIZE - 1) & ~(size_t)(CHOP_PAGE_SIZE - 1);
 	size_t one = RING_CHUNKS * (chunk_size + RING_GUARD);
 	size_t mapped = head + RING_SET_MAX * one;
-	struct ring_set *set = mmap(NULL, mapped, PROT_READ | PROT_WRITE,
+	struct ring_set *set = mmap((void *)RING_FAR, mapped, PROT_READ | PROT_WRITE,
 				    MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (set == MAP_FAILED)

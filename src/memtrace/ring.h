@@ -43,6 +43,12 @@ struct ring {
 
 #define RING_SET_MAX 256
 
+/*
+ * Where nothing else is as a rule, sanitizers' shadows included: large memory that needs to be
+ * near nothing goes there, where there is room, and leaves the neighbourhood of code alone.
+ */
+#define RING_FAR 0x5a8000000000UL
+
 struct ring_set {
 	_Atomic uint32_t bell;	   /* changes with each chunk, and at the end */
 	_Atomic uint32_t order;	   /* chunks handed over */

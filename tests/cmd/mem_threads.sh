@@ -64,4 +64,42 @@ for thread, places in addresses.items():
 if len(set.union(*addresses.values())) != 16:
     sys.exit("threads share memory")
 PY
+
+# One thread of it; and DynamoRIO's entries say whose they are, each thread's in their order.
+chop convert counted.mem --to csv --thread 3 2>"$ERR" | cmp -s - <(sed -n '1p; /,3$/p' counted.csv) ||
+	fail "--thread 3: $(cat "$ERR")"
+expect_status 0 chop convert counted.mem --to csv --thread 9
+expect_error_match 'no record of thread 9'
+expect_status 0 chop convert counted.mem --to drmemtrace -o counted.drmemtrace
+python3 - <<'PY' || fail "drmemtrace: not the threads' instructions"
+import collections, csv, struct, sys
+
+wanted, got = collections.defaultdict(list), collections.defaultdict(list)
+for row in csv.DictReader(open("counted.csv")):
+    if row["kind"] == "fetch":
+        wanted[int(row["thread"])].append((int(row["ip"], 16), int(row["size"])))
+thread, process, exits, targets = None, {}, [], {}
+after = {} # what a branch of the thread said of its successor
+for kind, size, value in struct.iter_unpack("<HHQ", open("counted.drmemtrace", "rb").read()):
+    if kind == 22:
+        thread = value - 1
+    elif kind == 24:
+        process[thread] = value
+    elif kind == 23:
+        exits.append(value - 1)
+    elif kind == 28 and size == 29:
+        targets[thread] = value
+    elif kind in (10, 11, 12, 14, 15, 16, 48, 49):
+        if thread not in process:
+            sys.exit(f"thread {thread} has no process")
+        if after.get(thread) not in (None, value):
+            sys.exit(f"thread {thread} goes on at {value:#x}, not {after[thread]:#x}")
+        after[thread] = value + size if kind in (10, 49) else targets.get(thread) \
+            if kind in (12, 15, 16) else None
+        got[thread].append((value, size))
+if got != wanted:
+    sys.exit({n: (len(got[n]), len(wanted[n])) for n in wanted})
+if sorted(exits) != sorted(wanted):
+    sys.exit(f"exits: {exits}")
+PY
 exit 0
