@@ -5,7 +5,7 @@
 . "$TOP/bench/lib.sh"
 runs=$(runs_or 5) visits=$(full_or_quick 150000 3000)
 
-pager() { sed -n 's/.*served in .* (\([0-9.]*\) s of CPU time).*/\1/p' "$1"; }
+pager() { sed -n 's/.*served in \([0-9.]*\) s of CPU time.*/\1/p' "$1"; }
 own() { sed -n 's/.*chop itself took \([0-9.]*\) s of CPU time.*/\1/p' "$1"; }
 records() { sed -n 's/^chop: pages: \([0-9]*\) references in .*/\1/p' "$1"; }
 

@@ -136,7 +136,6 @@ struct pager_shared {
 	uint32_t data; /* futex: changed by the pager when the ring is half full */
 	/* statistics */
 	uint64_t faults __attribute__((aligned(64)));
-	uint64_t busy;	       /* clock ticks spent serving */
 	uint64_t cpu_ns;       /* CPU time the pager took; known when it ends */
 	uint64_t open, closed; /* pages now open; pages ever closed */
 	uint64_t kept;	       /* pages that could not be closed and stay open */
@@ -169,7 +168,6 @@ struct pager_setup {
 	uint64_t ranges;	 /* capacity of the table of ranges */
 	uint64_t window, second; /* pages open, pages of the second segment */
 	uint64_t sample_limit;	 /* of 2^53 */
-	uint64_t turn;		 /* clock ticks a thread needs to run with what it got */
 	uint64_t stack_reserve;	 /* bytes below the main stack that get a shadow */
 	uint64_t size;		 /* of all private pages from PAGER_ADDRESS on */
 };
@@ -192,7 +190,7 @@ enum catcher_call {
  */
 #define PAGER_STATE	 (PAGER_ADDRESS + PAGER_CODE_SIZE + PAGER_STACK_SIZE)
 #define PAGER_FIXED_SIZE (256u << 10)
-#define PAGER_SLOT_SIZE	 40u
+#define PAGER_SLOT_SIZE	 32u
 #define PAGER_RANGE_SIZE 32u
 #define PAGER_TABLES_SIZE(setup)                                                      \
 	(PAGER_FIXED_SIZE + (setup)->slots * PAGER_SLOT_SIZE + (setup)->buckets * 4 + \

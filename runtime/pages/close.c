@@ -102,64 +102,6 @@ bool close_slot(struct pager *pager, struct slot *slot, enum slot_list next)
 	return true;
 }
 
-/*
- * Many threads and a small window: a page opened for a thread that then waits for a CPU
- * must not be closed before the thread had its turn, or nobody would get anywhere. A
- * thread had it when it faulted again; else it gets time, the more the more threads wait.
- */
-static void note_served(struct pager *pager, uint32_t thread, uint64_t now)
-{
-	struct recent *last = &pager->recent[(pager->recent_next - 1) % RECENT];
-
-	if (last->thread == thread) {
-		last->clock = now;
-		return;
-	}
-	for (int i = 0; i < RECENT; i++) {
-		if (pager->recent[i].thread == thread)
-			pager->recent[i].thread = 0;
-	}
-	pager->recent[pager->recent_next++ % RECENT] = (struct recent){ thread, now };
-}
-
-static uint64_t time_for_turns(const struct pager *pager, uint64_t now, uint32_t thread)
-{
-	uint64_t limit = pager->setup.turn * RECENT, waiting = 0;
-
-	for (int i = 0; i < RECENT; i++) {
-		const struct recent *recent = &pager->recent[i];
-
-		waiting +=
-			recent->thread && recent->thread != thread && now - recent->clock < limit;
-	}
-	return waiting * pager->setup.turn;
-}
-
-static bool had_no_turn(const struct pager *pager, const struct slot *slot)
-{
-	for (int i = 0; i < RECENT; i++) {
-		if (pager->recent[i].thread == slot->thread &&
-		    pager->recent[i].clock == slot->opened)
-			return true;
-	}
-	return false;
-}
-
-static void give_turn(struct pager *pager, const struct slot *slot, uint32_t thread)
-{
-	uint64_t now = machine_clock();
-
-	while (slot->thread != thread && had_no_turn(pager, slot) &&
-	       now - slot->opened < time_for_turns(pager, now, thread)) {
-		struct {
-			int64_t seconds, nanoseconds;
-		} nap = { 0, 20000 };
-
-		sys(__NR_nanosleep, (uint64_t)&nap, 0, 0);
-		now = machine_clock();
-	}
-}
-
 static void shrink_second(struct pager *pager)
 {
 	while (pager->lists[LIST_SECOND].length > pager->setup.second)
@@ -187,7 +129,7 @@ static void try_again(struct pager *pager)
 }
 
 /* Close the oldest pages until at most `limit` are open; pages that resist go last. */
-static void shrink_open(struct pager *pager, uint64_t limit, uint32_t thread)
+static void shrink_open(struct pager *pager, uint64_t limit)
 {
 	struct list *open = &pager->lists[LIST_OPEN];
 	uint32_t resisting = 0;
@@ -195,8 +137,6 @@ static void shrink_open(struct pager *pager, uint64_t limit, uint32_t thread)
 	while (open->length > limit + pager->pinned && resisting < open->length) {
 		struct slot *slot = window_oldest(pager, LIST_OPEN);
 
-		if (thread)
-			give_turn(pager, slot, thread);
 		if (close_slot(pager, slot, pager->setup.second ? LIST_SECOND : LIST_FREE))
 			continue;
 		put_aside(pager, slot);
@@ -213,21 +153,20 @@ void close_for_room(struct pager *pager, uint32_t thread, uint64_t page)
 	if (++pager->rooms % 64 == 0)
 		try_again(pager);
 	progress_note(pager, thread, page);
-	note_served(pager, thread, machine_clock());
 	/* The table of pages is the last limit of all. */
 	if (limit > pager->setup.slots - pager->setup.second - PAGER_SPARE)
 		limit = pager->setup.slots - pager->setup.second - PAGER_SPARE;
-	shrink_open(pager, limit - 1, thread);
+	shrink_open(pager, limit - 1);
 }
 
 void close_surplus(struct pager *pager)
 {
-	shrink_open(pager, pager->setup.window, 0);
+	shrink_open(pager, pager->setup.window);
 }
 
 void close_all(struct pager *pager)
 {
 	while (pager->lists[LIST_KEPT].length)
 		try_again(pager);
-	shrink_open(pager, 0, 0);
+	shrink_open(pager, 0);
 }

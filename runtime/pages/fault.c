@@ -138,8 +138,7 @@ static bool protect_clean(struct pager *pager, struct slot *slot, bool write, ui
 	return slot->clean;
 }
 
-static void enter_window(struct pager *pager, const struct uffd_message *message, uint64_t page,
-			 uint64_t clock)
+static void enter_window(struct pager *pager, const struct uffd_message *message, uint64_t page)
 {
 	struct slot *slot = window_find(pager, page);
 
@@ -150,7 +149,6 @@ static void enter_window(struct pager *pager, const struct uffd_message *message
 	if (!slot)
 		return;
 	slot->thread = message->thread;
-	slot->opened = clock;
 }
 
 static long serve_watched(struct pager *pager, const struct range *range,
@@ -170,7 +168,7 @@ static long serve_watched(struct pager *pager, const struct range *range,
 			faults_put_back(pager, message);
 		return opened;
 	}
-	enter_window(pager, message, page, clock);
+	enter_window(pager, message, page);
 	record_access(pager, message, &origin, clock,
 		      flags_of(range, message) | again | (opened == OPENED_NEW ? PAGER_NEW : 0));
 	if (slices) {
@@ -231,7 +229,6 @@ void fault_serve(struct pager *pager, const struct uffd_message *message)
 	else if (error < 0)
 		defer(pager, message);
 	pager->shared->open = pager->lists[LIST_OPEN].length;
-	pager->shared->busy += machine_clock() - clock;
 }
 
 void fault_retry_deferred(struct pager *pager, bool last)

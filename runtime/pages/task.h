@@ -40,7 +40,6 @@ enum slot_list {
 
 struct slot {
 	uint64_t page;
-	uint64_t opened;	      /* clock */
 	uint32_t newer, older, chain; /* neighbours in the list, next in the hash bucket */
 	uint32_t thread;	      /* it was opened for */
 	uint8_t list;		      /* enum slot_list */
@@ -76,13 +75,6 @@ struct range {
 	uint32_t frozen, reserved;
 };
 
-/* A thread that was served and has not been heard of since: it may still wait for a CPU. */
-#define RECENT 64
-struct recent {
-	uint32_t thread;
-	uint64_t clock;
-};
-
 /* The pages a thread asked for lately, as long as they are few. */
 #define RUNS	  16
 #define RUN_PAGES 32 /* no instruction needs more */
@@ -112,9 +104,7 @@ struct pager {
 	bool leaving;	      /* chop is gone, or said so */
 	uint32_t done;	      /* last batch of commands */
 	uint64_t stack_floor; /* the main stack's shadow begins here */
-	struct recent recent[RECENT];
-	uint32_t recent_next;
-	uint32_t rooms; /* how often room was made */
+	uint32_t rooms;	      /* how often room was made */
 	uint64_t run_clock;
 	struct run runs[RUNS];
 	uint32_t deferred_count;

@@ -187,10 +187,9 @@ static void report(const struct pages_result *result, const struct options *opti
 			 result->unknown_ips, result->accesses);
 	if (result->interrupted && !result->ended)
 		log_info("let go; the program goes on");
-	log_verbose("%" PRIu64 " faults served in %.3f s (%.6f s of CPU time), %" PRIu64
+	log_verbose("%" PRIu64 " faults served in %.6f s of CPU time, %" PRIu64
 		    " pages closed, kept open %" PRIu64 " times",
-		    result->faults, (double)result->busy_ns / 1e9, (double)result->cpu_ns / 1e9,
-		    result->closed, result->kept);
+		    result->faults, (double)result->cpu_ns / 1e9, result->closed, result->kept);
 	getrusage(RUSAGE_SELF, &own);
 	log_verbose("chop itself took %ld.%06ld s of CPU time",
 		    own.ru_utime.tv_sec + own.ru_stime.tv_sec +

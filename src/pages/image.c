@@ -67,7 +67,6 @@ static void add_up(struct tracer *tracer, const struct space *space)
 	tracer->faults += space->shared->faults;
 	tracer->closed += space->shared->closed;
 	tracer->kept += space->shared->kept;
-	tracer->busy += space->shared->busy;
 	tracer->cpu_ns += space->shared->cpu_ns;
 	if (space->shared->kept)
 		log_verbose("process %d: pages were kept open %llu times: %s", space->pid,

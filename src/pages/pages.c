@@ -122,7 +122,6 @@ int pages_run(const struct pages_options *options, struct pages_result *result)
 	result->accesses = tracer.journal.accesses;
 	result->unknown_ips = tracer.journal.unknown_ips;
 	result->no_ips = !options->no_ips && !tracer.journal.table && !tracer.journal.ips.usable;
-	result->busy_ns = (uint64_t)((double)tracer.busy * tracer.journal.rate);
 	sink_error = journal_stop(&tracer.journal);
 	if (result->interrupted)
 		await_first(&tracer);

@@ -49,7 +49,6 @@ struct pages_result {
 	int status;
 	uint64_t accesses, faults, closed;
 	uint64_t kept;	      /* times a page could not be closed when it should have been */
-	uint64_t busy_ns;     /* time the pagers worked */
 	uint64_t cpu_ns;      /* CPU time they took */
 	uint64_t unknown_ips; /* accesses whose instruction is not known */
 	bool no_ips;	      /* instruction pointers could not be had at all */

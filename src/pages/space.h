@@ -46,7 +46,7 @@ struct space {
 	/* one call at a time that takes memory away: */
 	struct task *changing;
 	/* of the steward: */
-	uint64_t window_now, last_cpu, last_faults, last_busy, sample_limit;
+	uint64_t window_now, last_cpu, last_pager, last_faults, sample_limit;
 	bool watching;		/* malloc_only: main is running */
 	unsigned int pins;	/* tasks on their way out, with pages pinned for them */
 	struct u64vec excluded; /* start, end: locked by the program; not to be moved */

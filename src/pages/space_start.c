@@ -51,11 +51,6 @@ static uint64_t stack_limit(pid_t pid)
 	return round_up(limit.rlim_cur, CHOP_PAGE_SIZE);
 }
 
-static uint64_t ticks_per_second(const struct journal *journal)
-{
-	return (uint64_t)(1e9 / journal->rate);
-}
-
 static void fill_setup(struct space *space, const struct journal *journal,
 		       const struct space_setup *setup)
 {
@@ -66,12 +61,11 @@ static void fill_setup(struct space *space, const struct journal *journal,
 		.slices = setup->slices,
 		.copies = setup->copies,
 		.wants_faults = journal->table != NULL,
-		.ring = 1 << 16,
+		.ring = 1 << 14,
 		.slots = setup->slots,
 		.buckets = power_of_two(setup->slots / 2 + 1024),
 		.ranges = 1 << 17,
 		.sample_limit = setup->sample_limit,
-		.turn = ticks_per_second(journal) / 20000, /* 50 us */
 		.stack_reserve = stack_limit(space->pid),
 	};
 	space_split_window(setup, setup->window, &pager->window, &pager->second);

@@ -15,12 +15,8 @@
 
 #define CONTROL_NS 100000000 /* how often the slowdown is looked at */
 #define SAMPLE_NS  10000000  /* how often the sample's limit is */
-/*
- * What a fault costs its thread besides the pager's work: into the kernel, to the pager
- * and back; and what of it shows as the program's own CPU time.
- */
-#define SWITCH_NS 3000
-#define OWN_NS	  1500
+/* What of a fault shows as the program's own CPU time: into the kernel, to the pager, back. */
+#define OWN_NS 2500
 
 static void tell(struct tracer *tracer, struct space *space, struct pager_command *commands,
 		 unsigned int *count, uint32_t kind, uint64_t a, uint64_t b)
@@ -63,18 +59,16 @@ static uint64_t cpu_time(pid_t pid)
 }
 
 /* How much longer than alone the program took since the last look; 0: it did nothing. */
-static double slowdown(struct steward *steward, struct space *space)
+static double slowdown(struct space *space)
 {
-	struct pager_shared *shared = space->shared;
-	uint64_t cpu = cpu_time(space->pid), faults = shared->faults;
-	uint64_t busy = (uint64_t)((double)shared->busy * steward->tracer->journal.rate);
-	uint64_t more = faults - space->last_faults;
+	uint64_t cpu = cpu_time(space->pid), pager = cpu_time(space->pager);
+	uint64_t faults = space->shared->faults, more = faults - space->last_faults;
 	double own = (double)(cpu - space->last_cpu) - (double)more * OWN_NS;
-	double cost = (double)(busy - space->last_busy) + (double)more * SWITCH_NS;
+	double cost = (double)(pager - space->last_pager) + (double)more * OWN_NS;
 
 	space->last_cpu = cpu;
+	space->last_pager = pager;
 	space->last_faults = faults;
-	space->last_busy = busy;
 	if (own < 100000)
 		own = more ? 100000 : 0;
 	return own > 0 ? (own + cost) / own : 0;
@@ -96,7 +90,7 @@ static void adapt(struct steward *steward, struct space *space)
 	uint64_t whole = space->window_now, most = tracer->setup.slots - 4096, next;
 	struct pager_command commands[2];
 	unsigned int count = 1;
-	double now = slowdown(steward, space);
+	double now = slowdown(space);
 
 	if (!now)
 		return;

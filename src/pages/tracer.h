@@ -27,9 +27,9 @@ struct tracer {
 	bool leaving;	  /* everything is being let go */
 	uint64_t refused; /* bytes of private mappings that could not be watched */
 	int refused_error;
-	uint64_t unshared;			     /* bytes of shared mappings that could not */
-	bool copied;				     /* pagers copy pages */
-	uint64_t faults, closed, kept, busy, cpu_ns; /* of pagers that have ended */
+	uint64_t unshared;		       /* bytes of shared mappings that could not */
+	bool copied;			       /* pagers copy pages */
+	uint64_t faults, closed, kept, cpu_ns; /* of pagers that have ended */
 };
 
 /* A record of now about a task, without values. */

@@ -12,13 +12,15 @@ origins() { # FILE
 	sed -En 's/^[^ ]+ [^ ]+ [a-z]+ [0-9a-f]+(005|009) .*in anonymous[^ ]* (by|at) (the kernel|[a-z_]+).*/\1 \2 \3/p' "$1" |
 		sort | uniq -c | sed 's/^ *//'
 }
-check() { # THREADS CHOP'S WORDS...
-	local arrays=$(($1 + 1))
-	shift
+check() { # CHOP'S WORDS...
 	expect_status 0 chop pages -q --fifo -w 64 -f text -o trace "$@"
-	[ "$(origins trace)" = "$((arrays * 1024)) 005 at touch
-$((arrays * 1024)) 009 by write" ] || fail "chop $*: $(origins trace)"
+	[ "$(origins trace)" = "1024 005 at touch
+1024 009 by write" ] || fail "chop $*: $(origins trace)"
 }
-check 0 -- "$PROG/pages_origin" 0
-check 0 --no-pin -- "$PROG/pages_origin" 0
-check 4 -- "$PROG/pages_origin" 4
+check -- "$PROG/pages_origin" 0
+check --no-pin -- "$PROG/pages_origin" 0
+
+# A page may be closed again before its thread has run: then there are more.
+expect_status 0 chop pages -q --fifo -w 64 -f text -o trace -- "$PROG/pages_origin" 4
+[ "$(origins trace | cut -d' ' -f2-)" = "005 at touch
+009 by write" ] || fail "with threads: $(origins trace)"
