@@ -84,7 +84,7 @@ static size_t list_functions(const struct image *image, const char *pattern)
 		const struct symbol *symbol = &image->symbols.items[i];
 
 		if (symbol->kind != SYMBOL_FUNCTION || symbol->address == last ||
-		    strstr(symbol->name, ".cold") || fnmatch(pattern, symbol->name, 0))
+		    strstr(symbol->name, ".cold") || !cxx_fits(pattern, symbol->name))
 			continue;
 		last = symbol->address;
 		count++;

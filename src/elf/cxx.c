@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <dlfcn.h>
+#include <fnmatch.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -185,6 +186,23 @@ enum cxx_match cxx_match(const char *wanted, const char *decoded)
 	if (!strcmp(want.data, name.data))
 		return with_parameters ? CXX_FULL : CXX_NAME;
 	return ends_with_name(&name, &want) ? CXX_SUFFIX : CXX_NO;
+}
+
+bool cxx_fits(const char *pattern, const char *symbol)
+{
+	cleanup_free char *decoded = NULL;
+	struct parts parts;
+
+	if (!fnmatch(pattern, symbol, 0))
+		return true;
+	decoded = cxx_demangle(symbol);
+	if (!decoded)
+		return false;
+	parts = split(decoded);
+	if (!fnmatch(pattern, decoded, 0) || !fnmatch(pattern, decoded + parts.start, 0))
+		return true;
+	decoded[without_hash(decoded, parts.parameters)] = '\0';
+	return !fnmatch(pattern, decoded + parts.start, 0);
 }
 
 bool cxx_may_match(const char *wanted, const char *symbol)

@@ -23,6 +23,11 @@ enum cxx_match {
  * names where `wanted` has none.
  */
 enum cxx_match cxx_match(const char *wanted, const char *decoded);
+/*
+ * Does a symbol match a pattern (fnmatch)? As it is in the table; decoded; decoded without the
+ * type it returns; of that the name alone.
+ */
+bool cxx_fits(const char *pattern, const char *symbol);
 /* Could a symbol match? Cheap, without decoding; never false for one that does. */
 bool cxx_may_match(const char *wanted, const char *symbol);
 

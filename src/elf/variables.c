@@ -13,48 +13,7 @@
 #include "base/err.h"
 #include "base/opt.h"
 #include "elf/image_file.h"
-#include "elf/lines.h"
-
-/* The scopes around an address, innermost first. */
-struct scopes {
-	Dwarf_Die *dies;
-	int count;
-	Dwarf_Die function; /* the subprogram among them */
-	bool has_function;
-};
-
-static bool unit_of(Dwarf *dwarf, uint64_t address, Dwarf_Die *unit)
-{
-	Dwarf_Off offset = 0, next;
-	size_t header;
-
-	if (dwarf_addrdie(dwarf, address, unit))
-		return true;
-	for (; !dwarf_nextcu(dwarf, offset, &next, &header, NULL, NULL, NULL); offset = next) {
-		if (dwarf_offdie(dwarf, offset + header, unit) && dwarf_haspc(unit, address) > 0)
-			return true;
-	}
-	return false;
-}
-
-static bool scopes_at(const struct image *image, uint64_t address, struct scopes *scopes)
-{
-	Dwarf *dwarf = lines_dwarf(image);
-	Dwarf_Die unit;
-
-	*scopes = (struct scopes){ 0 };
-	if (!dwarf || !unit_of(dwarf, address, &unit))
-		return false;
-	scopes->count = dwarf_getscopes(&unit, address, &scopes->dies);
-	for (int i = 0; i < scopes->count; i++) {
-		if (dwarf_tag(&scopes->dies[i]) != DW_TAG_subprogram)
-			continue;
-		scopes->function = scopes->dies[i];
-		scopes->has_function = true;
-		break;
-	}
-	return scopes->has_function;
-}
+#include "elf/scopes.h"
 
 static bool is_variable(Dwarf_Die *die)
 {
@@ -100,7 +59,7 @@ void variable_parameters(const struct image *image, uint64_t address, struct str
 
 	if (scopes_at(image, address, &scopes))
 		parameters(&scopes.function, names);
-	free(scopes.dies);
+	scopes_release(&scopes);
 }
 
 /* -- types -------------------------------------------------------------------------------------- */
@@ -486,7 +445,8 @@ static int find_in(const struct image *image, uint64_t address, bool at_entry,
 	bool found = false;
 	int error;
 
-	for (int i = 0; i < scopes->count && !found; i++)
+	/* What begins with an inlined function is entered itself, nevertheless. */
+	for (int i = at_entry ? scopes->function_at : 0; i < scopes->count && !found; i++)
 		found = child_named(&scopes->dies[i], name, &die);
 	if (!found)
 		return not_found(&scopes->function, name);
@@ -538,6 +498,6 @@ int variable_find(const struct image *image, uint64_t address, bool at_entry,
 				expression, image->path);
 	else
 		error = find(image, address, at_entry, &scopes, &state);
-	free(scopes.dies);
+	scopes_release(&scopes);
 	return error;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /* Functions, lines and addresses of programs and libraries. */
 #include <errno.h>
-#include <fnmatch.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,16 +119,6 @@ static bool same_plan(const struct point_spec *spec)
 
 /* -- patterns -------------------------------------------------------------------------------------- */
 
-static bool matches(const char *pattern, const struct symbol *symbol)
-{
-	cleanup_free char *decoded = NULL;
-
-	if (!fnmatch(pattern, symbol->name, 0))
-		return true;
-	decoded = cxx_demangle(symbol->name);
-	return decoded && !fnmatch(pattern, decoded, 0);
-}
-
 static int add_symbol(struct points *points, const struct image *image,
 		      const struct point_spec *spec, const struct points_options *options,
 		      const struct symbol *symbol, uint32_t *plan)
@@ -175,7 +164,7 @@ static const struct symbol *best_alias(const struct image *image, const char *pa
 
 	for (; i < image->symbols.length && symbols[i].address == symbols[first].address; i++) {
 		if (symbols[i].kind == SYMBOL_FUNCTION && !strstr(symbols[i].name, ".cold") &&
-		    matches(pattern, &symbols[i]) && (!best || is_better(&symbols[i], best)))
+		    cxx_fits(pattern, symbols[i].name) && (!best || is_better(&symbols[i], best)))
 			best = &symbols[i];
 	}
 	*end = i;

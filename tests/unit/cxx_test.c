@@ -87,12 +87,37 @@ static void test_demangle(void **state)
 	free(name);
 }
 
+static void test_patterns(void **state)
+{
+	char *name = cxx_demangle("_ZN2ns1fEi");
+
+	(void)state;
+	assert_true(cxx_fits("ma*n", "main"));
+	assert_false(cxx_fits("ma*n", "mainly"));
+	assert_true(cxx_fits("_ZN2ns*", "_ZN2ns1fEi"));
+	if (!name)
+		skip_because("libstdc++.so.6 is not installed");
+	free(name);
+	assert_true(cxx_fits("ns::*", "_ZN2ns1fEi"));
+	assert_true(cxx_fits("ns::?", "_ZN2ns1fEi"));
+	assert_true(cxx_fits("*(int)", "_ZN2ns1fEi"));
+	assert_false(cxx_fits("n::*", "_ZN2ns1fEi"));
+	/* int ns::f<int>(int) */
+	assert_true(cxx_fits("ns::f<*>", "_ZN2ns1fIiEEiT_"));
+	assert_true(cxx_fits("ns::f*", "_ZN2ns1fIiEEiT_"));
+	assert_true(cxx_fits("int ns::f*", "_ZN2ns1fIiEEiT_"));
+	assert_false(cxx_fits("ns::g*", "_ZN2ns1fIiEEiT_"));
+	/* r::weigh::hb913eaaeddfe93cf, as rustc writes it */
+	assert_true(cxx_fits("r::weig?", "_ZN1r5weigh17hb913eaaeddfe93cfE"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_match),
 		cmocka_unit_test(test_may_match),
 		cmocka_unit_test(test_demangle),
+		cmocka_unit_test(test_patterns),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
