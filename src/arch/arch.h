@@ -41,6 +41,8 @@ struct arch_call {
 	int64_t result;
 };
 void arch_get_call(const struct chop_regs *regs, struct arch_call *call);
+/* Another result, at its exit stop. */
+void arch_set_result(struct chop_regs *regs, int64_t result);
 /* Name of a system call, or NULL when the table does not know the number. */
 const char *arch_call_name(long number);
 /* Address of the system-call instruction of a call at its entry or exit stop. */

@@ -75,6 +75,8 @@ struct backend_ops {
 	int (*complete)(struct backend *backend, struct capture *capture);
 	/* The program died in between: forget. */
 	void (*drop)(struct backend *backend);
+	/* A mapping of ours in the program is at that address while armed; NULL: there are none. */
+	bool (*owns)(struct backend *backend, uint64_t address);
 	/* CPU our own helpers should run on while the region runs; -1 for any. */
 	void (*pin)(struct backend *backend, int cpu);
 };

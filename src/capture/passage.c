@@ -143,6 +143,7 @@ static int on_call_entry(struct passage *run, bool *ended)
 		return without_traps(run, &regs);
 	run->recorder.ends =
 		!run->recorder.restarting && passage_ends_at(run, EVENT_CALL_ENTRY, run->owner);
+	own_maps_enter(&run->own_maps, &run->recorder, &regs);
 	error = recorder_enter(&run->recorder, &regs);
 	if (passage_has_mask(call.number))
 		passage_expect_frame(run);
@@ -198,6 +199,9 @@ static int on_call_exit(struct passage *run, bool *ended)
 		return gone(run);
 	arch_get_call(&regs, &call);
 	run->exit_pc = arch_pc(&regs);
+	error = own_maps_exit(&run->own_maps, recorder, &regs);
+	if (error)
+		return passage_alive(error);
 	error = returned ? recorder_return(recorder) : recorder_exit(recorder, &regs);
 	if (call.number == SYS_sigaltstack)
 		read_altstack(run, &call);

@@ -6,6 +6,7 @@
 #ifndef CAPTURE_PASSAGE_H
 #define CAPTURE_PASSAGE_H
 
+#include "capture/own_maps.h"
 #include "capture/pin.h"
 #include "capture/recorder.h"
 #include "capture/region.h"
@@ -23,6 +24,7 @@ struct passage {
 	struct support support;
 	struct pin pin;
 	struct recorder recorder;
+	struct own_maps own_maps;
 	uint64_t begin;		     /* where the owner stood */
 	uint64_t mask;		     /* the owner's own */
 	bool open;		     /* it is in force: the owner is in a call */

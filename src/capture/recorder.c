@@ -55,6 +55,7 @@ void recorder_begin(struct recorder *recorder, struct tracee *tracee, struct bac
 void recorder_finish(struct recorder *recorder)
 {
 	vec_release(&recorder->fresh);
+	vec_release(&recorder->home);
 	vec_release(&recorder->named);
 	mappings_release(&recorder->maps);
 	if (recorder->open)
@@ -123,9 +124,12 @@ static int release(struct recorder *recorder, struct thread *thread,
 {
 	int error = 0;
 
-	for (unsigned int i = 0; i < count && !error; i++)
+	for (unsigned int i = 0; i < count && !error; i++) {
+		*vec_push(&recorder->home) = changes[i].start;
+		*vec_push(&recorder->home) = changes[i].end;
 		error = recorder->backend->ops->release(recorder->backend, thread, changes[i].start,
 							changes[i].end, changes[i].moves);
+	}
 	return error;
 }
 

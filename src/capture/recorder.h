@@ -35,6 +35,7 @@ struct recorder {
 	uint64_t heap_end;		 /* page-aligned end of the heap; 0 when not known */
 	struct capture_mapping_vec maps; /* when others began to run in this call */
 	struct u64vec named;		 /* pairs: memory of entry they changed meanwhile */
+	struct u64vec home;		 /* pairs: memory of entry that was given back */
 	struct u64vec fresh;		 /* pairs: memory mapped since entry */
 	struct call_change changes[2];	 /* of memory that was there at entry */
 	unsigned int change_count;

@@ -358,6 +358,7 @@ static int leave(struct passage *run, int error)
 	thread_set_mask(run->owner, run->mask);
 	breakpoints_clear(run->tracee, BREAK_END | BREAK_UNWIND);
 	breakpoints_show(run->tracee, BREAK_ALL);
+	own_maps_end(&run->own_maps, &run->recorder, !run->owner->exiting && !run->owner->queued);
 	if (run->region->left && !run->owner->exiting && !run->owner->queued)
 		run->region->left(run->region->context, run->owner);
 	if (!error && !end_error)

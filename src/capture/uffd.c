@@ -316,5 +316,6 @@ const struct backend_ops uffd_backend = {
 	.settle = uffd_settle,
 	.end = uffd_end,
 	.drop = uffd_drop,
+	.owns = uffd_owns,
 	.pin = uffd_pin,
 };

@@ -114,6 +114,7 @@ void uffd_shared_put(struct uffd *uffd, const struct uffd_range *range, uint64_t
 const uint8_t *uffd_shared_get(struct uffd *uffd, const struct uffd_range *range, uint64_t page);
 
 /* -- uffd_snapshot.c: what changed since a moment of the region -- */
+bool uffd_owns(struct backend *backend, uint64_t address);
 int uffd_snapshot(struct backend *backend);
 int uffd_changes(struct backend *backend, backend_change_fn *change, void *context);
 int uffd_present(struct backend *backend, uint64_t start, uint64_t end, backend_change_fn *page,

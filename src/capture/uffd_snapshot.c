@@ -36,6 +36,11 @@ static bool is_shadow(const struct uffd *uffd, uint64_t address)
 	return false;
 }
 
+bool uffd_owns(struct backend *backend, uint64_t address)
+{
+	return is_shadow((struct uffd *)backend, address);
+}
+
 static bool is_new(struct uffd *uffd, const struct capture_mapping *mapping, uint64_t address)
 {
 	return mapping->flags & PAGE_WRITE && !uffd_find(uffd, address) &&

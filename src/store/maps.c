@@ -17,24 +17,26 @@ static char letter(const struct capture_mapping *mapping, uint32_t flag, char on
 	return mapping->flags & flag ? on : off;
 }
 
+void maps_add_line(const struct capture_mapping *mapping, struct buf *out)
+{
+	size_t start = out->length, used;
+
+	buf_printf(out, "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64,
+		   mapping->start, mapping->end, letter(mapping, PAGE_READ, 'r', '-'),
+		   letter(mapping, PAGE_WRITE, 'w', '-'), letter(mapping, PAGE_EXECUTE, 'x', '-'),
+		   letter(mapping, PAGE_SHARED, 's', 'p'), mapping->offset, mapping->device_major,
+		   mapping->device_minor, mapping->inode);
+	if (mapping->path && *mapping->path) {
+		used = out->length - start;
+		buf_printf(out, "%*s%s", used < PATH_COLUMN ? (int)(PATH_COLUMN - used) : 1, "",
+			   mapping->path);
+	}
+}
+
 void maps_write(const struct capture *capture, struct buf *out)
 {
 	for (size_t i = 0; i < capture->maps.length; i++) {
-		const struct capture_mapping *mapping = &capture->maps.items[i];
-		size_t start = out->length, used;
-
-		buf_printf(out,
-			   "%08" PRIx64 "-%08" PRIx64 " %c%c%c%c %08" PRIx64 " %02x:%02x %" PRIu64,
-			   mapping->start, mapping->end, letter(mapping, PAGE_READ, 'r', '-'),
-			   letter(mapping, PAGE_WRITE, 'w', '-'),
-			   letter(mapping, PAGE_EXECUTE, 'x', '-'),
-			   letter(mapping, PAGE_SHARED, 's', 'p'), mapping->offset,
-			   mapping->device_major, mapping->device_minor, mapping->inode);
-		if (mapping->path && *mapping->path) {
-			used = out->length - start;
-			buf_printf(out, "%*s%s", used < PATH_COLUMN ? (int)(PATH_COLUMN - used) : 1,
-				   "", mapping->path);
-		}
+		maps_add_line(&capture->maps.items[i], out);
 		buf_add_char(out, '\n');
 	}
 }

@@ -6,6 +6,8 @@
 #include "base/buf.h"
 #include "store/capture.h"
 
+/* Append one line, without its end. */
+void maps_add_line(const struct capture_mapping *mapping, struct buf *out);
 /* Append a line for each mapping. */
 void maps_write(const struct capture *capture, struct buf *out);
 

@@ -91,6 +91,11 @@ void arch_get_call(const struct chop_regs *regs, struct arch_call *call)
 	};
 }
 
+void arch_set_result(struct chop_regs *regs, int64_t result)
+{
+	regs->rax = (uint64_t)result;
+}
+
 uint64_t arch_call_pc(const struct chop_regs *regs)
 {
 	return regs->rip - CALL_SIZE;
