@@ -31,8 +31,7 @@ struct pager_fault {
 	uint64_t address, ip;
 	uint32_t flags;
 	uint32_t sequence; /* counts the thread's faults; written last */
-	uint32_t served;   /* the pager's: `sequence` of the fault it has a record of */
-	uint32_t reserved[7];
+	uint32_t reserved[8];
 };
 
 struct pager_faults {

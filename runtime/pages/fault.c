@@ -163,11 +163,8 @@ static long serve_watched(struct pager *pager, const struct range *range,
 
 	close_for_room(pager, message->thread, page);
 	opened = open_page(pager, range, page, write, slices ? UFFD_DONTWAKE : 0);
-	if (opened < 0 || opened == OPENED_BEFORE) {
-		if (origin.flags & PAGER_HAS_IP)
-			faults_put_back(pager, message);
+	if (opened < 0 || opened == OPENED_BEFORE)
 		return opened;
-	}
 	enter_window(pager, message, page);
 	record_access(pager, message, &origin, clock,
 		      flags_of(range, message) | again | (opened == OPENED_NEW ? PAGER_NEW : 0));

@@ -47,32 +47,29 @@ static struct pager_fault *find(const struct pager *pager, uint32_t thread)
 	return NULL;
 }
 
-uint32_t faults_take(struct pager *pager, const struct uffd_message *message, uint64_t *ip)
+/* Kernels before 5.18 tell only the page. */
+static bool same_fault(const struct pager_fault *fault, uint64_t address)
 {
-	struct pager_fault *fault;
-	uint32_t sequence;
+	return address % PAGE ? fault->address == address : (fault->address & -PAGE) == address;
+}
+
+/*
+ * The thread's last fault is this one, or what the kernel touches besides system calls (a
+ * signal's frame, the rseq area) is at another address. It may be asked for more than once: when
+ * the page was closed again before the thread had a processor, it is still in the same fault.
+ */
+uint32_t faults_origin(const struct pager *pager, const struct uffd_message *message, uint64_t *ip)
+{
+	const struct pager_fault *fault;
 
 	if (!pager->faults)
 		return 0;
 	fault = find(pager, message->thread);
-	if (fault) {
-		sequence = __atomic_load_n(&fault->sequence, __ATOMIC_ACQUIRE);
-		if (sequence != fault->served &&
-		    (fault->address & -PAGE) == (message->address & -PAGE)) {
-			fault->served = sequence;
-			*ip = fault->ip;
-			return PAGER_HAS_IP;
-		}
+	if (fault && same_fault(fault, message->address)) {
+		*ip = fault->ip;
+		return PAGER_HAS_IP;
 	}
 	return pager->faults->lost ? 0 : PAGER_NO_IP;
-}
-
-void faults_put_back(struct pager *pager, const struct uffd_message *message)
-{
-	struct pager_fault *fault = pager->faults ? find(pager, message->thread) : NULL;
-
-	if (fault)
-		fault->served--;
 }
 
 static uint64_t latest(const struct pager *pager, struct pager_fault **fault)

@@ -74,14 +74,14 @@ static const struct pager_call *call_of(const struct pager *pager, uint32_t thre
 	return NULL;
 }
 
-struct origin record_origin(struct pager *pager, const struct uffd_message *message)
+struct origin record_origin(const struct pager *pager, const struct uffd_message *message)
 {
 	const struct pager_call *call = call_of(pager, message->thread);
 	struct origin origin = { .call = -1 };
 
 	if (call && call->number >= 0)
 		return (struct origin){ call->ip, PAGER_CALL, call->number };
-	origin.flags = faults_take(pager, message, &origin.ip);
+	origin.flags = faults_origin(pager, message, &origin.ip);
 	return origin;
 }
 

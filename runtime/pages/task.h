@@ -211,11 +211,9 @@ void faults_open(struct pager *pager);
 long faults_receive(struct pager *pager, uint32_t space);
 /*
  * The instruction a fault came from: PAGER_HAS_IP and *ip; PAGER_NO_IP: none of the program's;
- * 0: not known. It is not told twice: the kernel may touch the same address next.
+ * 0: not known.
  */
-uint32_t faults_take(struct pager *pager, const struct uffd_message *message, uint64_t *ip);
-/* The fault could not be served, and will be asked about again. */
-void faults_put_back(struct pager *pager, const struct uffd_message *message);
+uint32_t faults_origin(const struct pager *pager, const struct uffd_message *message, uint64_t *ip);
 /* A fault is about to be served ... */
 void faults_note(struct pager *pager);
 /* ... and this one came meanwhile. */
@@ -228,7 +226,7 @@ struct origin {
 	uint32_t flags; /* PAGER_CALL, PAGER_HAS_IP, PAGER_NO_IP */
 	int32_t call;	/* -1: none */
 };
-struct origin record_origin(struct pager *pager, const struct uffd_message *message);
+struct origin record_origin(const struct pager *pager, const struct uffd_message *message);
 void record_access(struct pager *pager, const struct uffd_message *message,
 		   const struct origin *origin, uint64_t clock, uint32_t flags);
 void record_late_write(struct pager *pager, const struct slot *slot);
