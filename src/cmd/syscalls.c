@@ -26,7 +26,7 @@ struct options {
 	struct strvec pids, expressions, paths;
 	uint64_t string_limit, column, buffer, stop_count, stop_time, stop_size;
 	bool follow, t, tt, ttt, relative, durations, descriptors, verbose, numbers, whole;
-	bool count, both, wall, plain, successful, failed, hex, stacks;
+	bool count, both, wall, plain, successful, failed, hex, xx, stacks;
 };
 
 static const struct opt table[] = {
@@ -56,7 +56,9 @@ static const struct opt table[] = {
 		   .max = 16384),
 	OPT_FLAG('v', "no-abbrev", struct options, verbose,
 		 "whole structures; also says how it watches"),
-	OPT_FLAG('x', "hex", struct options, hex, "strings in hexadecimal"),
+	OPT_FLAG('x', "hex", struct options, hex,
+		 "strings that are not ASCII in hexadecimal; -xx all strings"),
+	OPT_FLAG(0, "xx", struct options, xx, "all strings in hexadecimal"),
 	OPT_NUMBER('a', "columns", struct options, column, "N", "column of results (40)",
 		   .max = 1024),
 	OPT_FLAG('n', "numbers", struct options, numbers, "numbers of calls"),
@@ -156,7 +158,8 @@ static void fill_request(struct session *s, char *const *argv, const pid_t *pids
 	r->decode = (struct decode_options){ .string_limit = s->o.string_limit,
 					     .verbose = s->o.verbose,
 					     .paths = s->o.descriptors || s->o.paths.length,
-					     .hex_strings = s->o.hex };
+					     .hex_binary = s->o.hex,
+					     .hex_strings = s->o.xx };
 	s->track.options = r->decode;
 	s->track.options.paths = s->o.descriptors;
 }

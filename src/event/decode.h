@@ -19,6 +19,7 @@ struct decode_options {
 	bool verbose;	     /* whole structures */
 	bool paths;	     /* 3</etc/passwd> */
 	bool hex_strings;    /* \x61\x62 for every string */
+	bool hex_binary;     /* the same for strings with bytes that are not ASCII text */
 };
 
 /* The memory and descriptors of the calling thread at the moment of the event. */

@@ -52,6 +52,16 @@ static size_t hexadecimal(char *out, unsigned char c)
 	return 4;
 }
 
+/* As strace -x has it: neither printable nor one of \t \n \v \f \r. */
+static bool is_binary(const unsigned char *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		if (bytes[i] >= 0x7f || (bytes[i] < ' ' && (bytes[i] < '\t' || bytes[i] > '\r')))
+			return true;
+	}
+	return false;
+}
+
 void dec_quoted(struct decode *d, const void *data, size_t size, unsigned int flags)
 {
 	const unsigned char *bytes = data;
@@ -61,6 +71,7 @@ void dec_quoted(struct decode *d, const void *data, size_t size, unsigned int fl
 
 	if (flags & DEC_QUOTE_NUL)
 		size = strnlen(data, size);
+	hex = hex || (d->options->hex_binary && is_binary(bytes, size));
 	start = at = buf_reserve(d->out, size * 4 + 5);
 	*at++ = angles ? '<' : '"';
 	for (size_t i = 0; i < size; i++) {
