@@ -23,7 +23,7 @@ for way in "${ways[@]}"; do
 	expect_status 127 "$@" nosuch-command
 	expect_error_match 'cannot run nosuch-command: no such command in PATH'
 	expect_status 127 "$@" ./orphan
-	expect_error_match 'cannot run ./orphan: No such file'
+	expect_error_match 'cannot run ./orphan: the interpreter it names does not exist'
 	expect_status 126 "$@" ./data
 	expect_error_match 'cannot run ./data: Permission denied'
 	expect_status 126 "$@" ./directory
