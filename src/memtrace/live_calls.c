@@ -357,8 +357,10 @@ static void __attribute__((noreturn)) leave_at(struct live *live, struct chop_re
 	regs->rip -= 2;
 	if (regs->rax == SYS_clone)
 		live_leave(live, regs, LIVE_LEFT,
-			   "the program starts a thread at %#lx: only programs of one thread "
-			   "are followed here, others until then",
+			   live_is_thread(regs->rdi)
+				   ? "the program starts a thread at %#lx: only programs of one "
+				     "thread are followed here, others until then"
+				   : "the program starts a process that shares its memory at %#lx",
 			   regs->rip);
 	live_leave(live, regs, LIVE_LEFT, "cannot follow the system call %s at %#lx",
 		   name ? name : "?", regs->rip);

@@ -44,10 +44,11 @@ struct ring {
 #define RING_SET_MAX 256
 
 /*
- * Where nothing else is as a rule, sanitizers' shadows included: large memory that needs to be
- * near nothing goes there, where there is room, and leaves the neighbourhood of code alone.
+ * Where nothing else is as a rule: below the place of programs, in what the layouts of the
+ * address, memory and thread sanitizers leave to programs. Large memory that needs to be near
+ * nothing goes there, where there is room, and leaves the neighbourhood of code alone.
  */
-#define RING_FAR 0x5a8000000000UL
+#define RING_FAR 0x551000000000UL
 
 struct ring_set {
 	_Atomic uint32_t bell;	   /* changes with each chunk, and at the end */
