@@ -211,6 +211,7 @@ static void lift_limits(void)
 	lift_limit(2 /* RLIMIT_DATA */);
 	lift_limit(9 /* RLIMIT_AS */);
 	lift_limit(7 /* RLIMIT_NOFILE */);
+	lift_limit(1 /* RLIMIT_FSIZE */);
 }
 
 static void start(struct pager *pager)

@@ -437,8 +437,10 @@ static int run(const struct options *options, const char *path)
 	if (!error)
 		error = parse_memory(&job, options->memory);
 	if (!error && !job.references.stream.references)
-		error = err_set(CHOP_USAGE, EINVAL, "%s holds no references%s", path,
-				options->process ? " of that process" : "");
+		error = err_set(CHOP_USAGE, EINVAL, "%s holds no references%s%s%s", path,
+				options->process ? " of that process" : "",
+				job.references.incomplete ? ": " : "",
+				job.references.incomplete ? job.references.incomplete : "");
 	if (!error) {
 		tell_problems(&job, path);
 		mrc_show_summary(&job.references, path);

@@ -30,6 +30,7 @@ static bool can_make_calls(const struct task *task)
 {
 	return task->where != TASK_RUNNING && !task->exiting && !task->suspended &&
 	       (task->where == TASK_ENTRY || task->where == TASK_EXIT ||
+		task->where == TASK_GROUP ||
 		(task->where == TASK_EVENT && task->status >> 16 == PTRACE_EVENT_STOP));
 }
 

@@ -243,6 +243,12 @@ static int pager_failed(const struct space *space, const struct pager_setup *set
 		return err_sys(CHOP_MISSING, -setup->error,
 			       "userfaultfd does not do what page tracing needs (Linux 5.7 does, "
 			       "6.8 better; chop check tells more)");
+	if (setup->error == -EFBIG)
+		return err_set(
+			CHOP_MISSING, EFBIG,
+			"process %d may have no files of %llu KB (ulimit -f), which its pager "
+			"needs in memory",
+			space->pid, (unsigned long long)setup->shared_size >> 10);
 	return err_sys(CHOP_MISSING, -setup->error,
 		       "the pager of process %d cannot start (step %u)", space->pid, setup->where);
 }

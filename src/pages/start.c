@@ -23,6 +23,7 @@
 #include "pages/calls.h"
 #include "pages/image.h"
 #include "tracee/child.h"
+#include "tracee/proc_stat.h"
 
 extern const uint8_t pager_catcher[], pager_catcher_end[], pager_sites[], pager_sites_end[];
 
@@ -122,10 +123,24 @@ static pid_t tracer_of(pid_t pid)
 	return line ? atoi(line + strlen("\nTracerPid:")) : 0;
 }
 
+static bool is_kernel_thread(pid_t pid)
+{
+	cleanup_free char *path = xasprintf("/proc/%d/exe", pid);
+	char target[1];
+
+	return readlink(path, target, sizeof(target)) < 0 && errno == ENOENT;
+}
+
 static int cannot_attach(pid_t pid, int error)
 {
 	pid_t other = tracer_of(pid);
 
+	if (error != ESRCH && proc_stat_state(pid) == 'Z')
+		return err_set(CHOP_USAGE, ESRCH,
+			       "process %d has ended, only its parent has not asked how", pid);
+	if (error == EPERM && is_kernel_thread(pid))
+		return err_set(CHOP_USAGE, EPERM, "%d is a thread of the kernel, not a program",
+			       pid);
 	if (error == ESRCH)
 		return err_set(CHOP_USAGE, ESRCH, "there is no process %d", pid);
 	if (other)

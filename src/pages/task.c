@@ -164,7 +164,13 @@ int task_go(struct task *task)
 	task->where = TASK_RUNNING;
 	task->signal = 0;
 	task->held = false;
-	return ptrace(request, task->tid, 0, signal) ? -errno : 0;
+	if (!ptrace(request, task->tid, 0, signal))
+		return 0;
+	/* A call made in its name took it out of that stop: it comes to the stop again. */
+	if (request == PTRACE_LISTEN && errno == EIO &&
+	    !ptrace(PTRACE_SYSCALL, task->tid, 0, signal))
+		return 0;
+	return -errno;
 }
 
 static bool can_stop(const struct task *task)

@@ -92,7 +92,50 @@ expect_status 2 chop pages -w 64 -f text -o /dev/full -- "$PROG/pages_mappings" 
 expect_error_match '^chop: pages: cannot write /dev/full: No space left'
 expect_match '^unmapping ok$'
 
+zombie() { [ "$(field State "$1")" = Z ]; }
+# A program that is stopped stays so, goes on when it is told to, and stops again.
+state() { [ "$(field State "$program")" = "$1" ]; }
+rm -f stop trace
+"$PROG/pages_hard" lasting >out 2>&1 &
+program=$!
+await 'lasting does not start' told_pid
+mappings $program >before
+kill -STOP $program
+await 'it does not stop' state T
+for goes in no yes; do
+	env --default-signal=INT "$CHOP" pages -w 64 -o trace -p $program 2>errors &
+	chop=$!
+	await 'not attached' eval '! untraced $program && pager_of $program'
+	if [ $goes = yes ]; then
+		kill -CONT $program
+		await 'nothing is recorded' larger trace 100000
+		kill -STOP $program
+		await 'it does not stop again' state t
+	fi
+	kill -INT $chop
+	wait $chop || fail "chop ended with $?: $(cat errors)"
+	await 'it goes on by itself' state T
+	mappings $program | diff before - || fail "other mappings: it was stopped ($goes)"
+done
+kill -CONT $program
+touch stop
+wait $program || fail "stopped: $(cat out)"
+
 # Nobody there, and what cannot be traced.
 expect_status 2 chop pages -p 4194304
 expect_one_error 'there is no process 4194304'
+# The shell cannot wait for a child that it did not start: it has become another program.
+rm -f go
+sh -c '(until [ -e go ]; do sleep 0.1; done) & echo $! >ended; exec sleep 1000' &
+holder=$!
+await 'no sleep' grep -qx sleep /proc/$holder/comm
+touch go
+await 'no zombie' zombie "$(cat ended)"
+expect_status 2 chop pages -p "$(cat ended)"
+expect_one_error 'has ended'
+kill $holder
+if [ -d /proc/2 ] && [ "$(field Kthread 2)" = 1 ]; then
+	expect_status 2 chop pages -p 2
+	expect_one_error 'is a thread of the kernel'
+fi
 exit 0

@@ -33,6 +33,11 @@ for name in $("$PROG/pages_world"); do
 	esac
 done
 
+# A limit of file sizes is not for the pager, as far as it may be raised.
+expect_status 0 bash -c 'ulimit -S -f 10; exec chop pages -q -w 48 -f text -o /dev/null -- true'
+expect_status 5 bash -c 'ulimit -f 10; prlimit --fsize=unlimited && exit 5
+	exec chop pages -q -w 48 -f text -o /dev/null -- true' 2>/dev/null
+
 # int $0x80 with exit(3): a program of another world, which needs no libraries of it.
 base64 -d <<'END' >small
 f0VMRgEBAQAAAAAAAAAAAAIAAwABAAAAVIAECDQAAAAAAAAAAAAAADQAIAABAAAAAAAAAAEAAAAA
