@@ -54,7 +54,9 @@ static __always_inline u32 own_number(struct pager_faults *table, u32 number)
 
 	if (!level)
 		return number;
-	bpf_core_read(&own, sizeof(own), &pid->numbers[level].nr);
+	/* Entries are larger than what vmlinux.h has of them. */
+	bpf_core_read(&own, sizeof(own),
+		      (void *)&pid->numbers[0].nr + level * bpf_core_type_size(struct upid));
 	if (own != number)
 		table->strangers++;
 	return own;

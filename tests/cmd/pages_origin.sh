@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Each reference came from where the program made it: an instruction is not taken for the system
 # call that follows it, nor the other way round, however fast the thread goes on; with several
-# threads, too.
+# threads, and in another pid namespace, too.
 . "$(dirname "$0")/../lib.sh"
 need_facility ptrace userfaultfd
 [ "$(id -u)" = 0 ] || skip "instruction pointers are exact only for root (BPF)"
@@ -24,3 +24,8 @@ check --no-pin -- "$PROG/pages_origin" 0
 expect_status 0 chop pages -q --fifo -w 64 -f text -o trace -- "$PROG/pages_origin" 4
 [ "$(origins trace | cut -d' ' -f2-)" = "005 at touch
 009 by write" ] || fail "with threads: $(origins trace)"
+
+# Threads have other numbers there.
+if unshare --fork --pid true 2>/dev/null; then
+	check -- unshare --fork --pid "$PROG/pages_origin" 0
+fi
