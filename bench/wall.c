@@ -26,13 +26,6 @@ static uint64_t now(void)
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const uint64_t *left = a, *right = b;
-
-	return (*left > *right) - (*left < *right);
-}
-
 /* The command's words with "{}" replaced by the number of the run. */
 static char **words(int argc, char **argv, int run)
 {
@@ -85,7 +78,7 @@ int main(int argc, char **argv)
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	for (int i = 0; i < runs; i++)
 		*vec_push(&times) = measure(words(argc - 2, argv + 2, i));
-	vec_sort(&times, by_value);
+	vec_sort(&times, u64_order);
 	printf("%" PRIu64 " %" PRIu64 "\n", times.items[times.length / 2] / 1000,
 	       times.items[0] / 1000);
 	vec_release(&times);

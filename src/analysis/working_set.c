@@ -3,13 +3,6 @@
 
 #include "base/alloc.h"
 
-static int compare(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return x < y ? -1 : x > y;
-}
-
 /* Times of the last reference by object, while the stream is walked. */
 #define NOT_SEEN UINT64_MAX
 
@@ -37,8 +30,8 @@ static void finish(struct working_set *ws, const uint64_t *last, size_t objects,
 		if (last[i] != NOT_SEEN)
 			*vec_push(&ws->forward) = end - last[i];
 	}
-	vec_sort(&ws->forward, compare);
-	vec_sort(&ws->backward, compare);
+	vec_sort(&ws->forward, u64_order);
+	vec_sort(&ws->backward, u64_order);
 	ws->sums = xreallocarray(NULL, ws->forward.length + 1, sizeof(*ws->sums));
 	for (size_t i = 0; i < ws->forward.length; i++) {
 		ws->sums[i] = sum;

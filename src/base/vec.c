@@ -70,6 +70,13 @@ void *vec_find_around(const void *items, size_t length, size_t item_size, size_t
 	return (char *)items + index * item_size;
 }
 
+int u64_order(const void *a, const void *b)
+{
+	const uint64_t *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
 size_t u64vec_at_most(const struct u64vec *vec, uint64_t value)
 {
 	return vec_count_at_most(vec->items, vec->length, sizeof(*vec->items), 0, value);

@@ -91,6 +91,8 @@ void *vec_find_around(const void *items, size_t length, size_t item_size, size_t
 struct strvec VEC_BODY(const char *);
 struct u64vec VEC_BODY(uint64_t);
 
+/* For vec_sort, qsort and bsearch: ascending, by the uint64_t that an item is or begins with. */
+int u64_order(const void *a, const void *b);
 /* As vec_at_most, of a sorted vector. */
 size_t u64vec_at_most(const struct u64vec *vec, uint64_t value);
 

@@ -215,8 +215,10 @@ static void widen(struct protect *protect, const struct protect_range *range, st
 }
 
 /* Queue giving access to a part of one range that is closed. */
-static void queue_part(struct protect *protect, const struct protect_range *range, struct span part)
+static void queue_part(struct protect *protect, const struct protect_range *range,
+		       const struct span *gap)
 {
+	struct span part = *gap;
 	bool alone = !(part.start > range->start && spans_has(&protect->open, part.start - 1)) &&
 		     !(part.end < range->end && spans_has(&protect->open, part.end));
 
@@ -228,20 +230,7 @@ static void queue_part(struct protect *protect, const struct protect_range *rang
 
 static void queue_open(struct protect *protect, uint64_t start, uint64_t end)
 {
-	for (size_t i = protect_from(protect, start); i < protect->ranges.length; i++) {
-		const struct protect_range *range = &protect->ranges.items[i];
-		uint64_t at = range->start > start ? range->start : start;
-		uint64_t stop = range->end < end ? range->end : end;
-		struct span gap;
-
-		if (range->start >= end)
-			break;
-		while (range->kind == PROTECT_WATCHED &&
-		       spans_gap(&protect->open, at, stop, &gap)) {
-			queue_part(protect, range, gap);
-			at = gap.end;
-		}
-	}
+	each_gap(protect, start, end, queue_part);
 }
 
 /* The kernel has no mappings left although we thought so: give up watching, not the program. */

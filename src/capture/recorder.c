@@ -170,9 +170,10 @@ static uint64_t read_prefix(struct recorder *recorder, uint64_t address, uint8_t
 	return done;
 }
 
-static int add_input(void *context, uint64_t address, uint64_t size)
+/* What can be read of [address, address + size), by syslog_input or syslog_write. */
+static int add_bytes(struct recorder *recorder, uint64_t address, uint64_t size,
+		     void (*add)(struct syslog *, uint64_t, const void *, uint64_t))
 {
-	struct recorder *recorder = context;
 	cleanup_free uint8_t *data = malloc(size);
 	uint64_t got;
 
@@ -180,22 +181,18 @@ static int add_input(void *context, uint64_t address, uint64_t size)
 		return -ENOMEM;
 	got = read_prefix(recorder, address, data, size);
 	if (got)
-		syslog_input(log_of(recorder), address, data, got);
+		add(log_of(recorder), address, data, got);
 	return 0;
+}
+
+static int add_input(void *context, uint64_t address, uint64_t size)
+{
+	return add_bytes(context, address, size, syslog_input);
 }
 
 static int add_output(void *context, uint64_t address, uint64_t size)
 {
-	struct recorder *recorder = context;
-	cleanup_free uint8_t *data = malloc(size);
-	uint64_t got;
-
-	if (!data)
-		return -ENOMEM;
-	got = read_prefix(recorder, address, data, size);
-	if (got)
-		syslog_write(log_of(recorder), address, data, got);
-	return 0;
+	return add_bytes(context, address, size, syslog_write);
 }
 
 static int add_change(void *context, uint64_t address, const uint8_t *bytes, size_t size)

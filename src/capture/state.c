@@ -116,18 +116,11 @@ static void want_module(struct support *support, const struct tracee *tracee,
 		want(support, (uint64_t)entry.l_name, strlen(module->name) + 1);
 }
 
-static int by_value(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 static void sort_unique(struct u64vec *pages)
 {
 	size_t kept = 0;
 
-	vec_sort(pages, by_value);
+	vec_sort(pages, u64_order);
 	for (size_t i = 0; i < pages->length; i++) {
 		if (!kept || pages->items[kept - 1] != pages->items[i])
 			pages->items[kept++] = pages->items[i];
@@ -173,7 +166,7 @@ void support_add(struct support *support, struct capture *capture)
 
 		sorted.length = touched;
 		if (bsearch(&(struct capture_page){ .address = page }, sorted.items, touched,
-			    sizeof(*sorted.items), by_value))
+			    sizeof(*sorted.items), u64_order))
 			continue;
 		*vec_push(&capture->pages) = (struct capture_page){
 			.address = page,

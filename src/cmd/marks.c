@@ -52,13 +52,6 @@ static const struct opt_spec spec = {
 	.intermixed = true,
 };
 
-static int ascending(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 static void add_all(struct u64vec *all, const struct u64vec *some)
 {
 	for (size_t i = 0; i < some->length; i++)
@@ -85,7 +78,7 @@ static int print_marks(const struct resolved_code *code, const struct marks *mar
 
 	add_all(&ends, &marks->ends);
 	add_all(&ends, &marks->tail_calls);
-	vec_sort(&ends, ascending);
+	vec_sort(&ends, u64_order);
 	if (!ends.length)
 		return err_set(
 			CHOP_USAGE, EINVAL,
@@ -219,7 +212,7 @@ static int print_all(const struct image *image)
 		}
 		printf("%s -begin %" PRIx64, symbol->name, marks.begin);
 		add_all(&marks.ends, &marks.tail_calls);
-		vec_sort(&marks.ends, ascending);
+		vec_sort(&marks.ends, u64_order);
 		for (size_t k = 0; k < marks.ends.length; k++)
 			printf(" -end %" PRIx64, marks.ends.items[k]);
 		putchar('\n');

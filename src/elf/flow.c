@@ -335,18 +335,11 @@ void flow_close(const struct flow *flow, size_t entry, bool *set)
 	vec_release(&next);
 }
 
-static int ascending(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 static void unique(struct u64vec *values)
 {
 	size_t kept = 0;
 
-	vec_sort(values, ascending);
+	vec_sort(values, u64_order);
 	for (size_t i = 0; i < values->length; i++) {
 		if (!kept || values->items[kept - 1] != values->items[i])
 			values->items[kept++] = values->items[i];

@@ -171,13 +171,6 @@ static void search_units(struct line_search *search, Dwarf *dwarf, bool compiled
 	}
 }
 
-static int ascending(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 bool line_addresses(const struct image *image, const char *file, int number,
 		    struct u64vec *addresses, int *taken)
 {
@@ -189,7 +182,7 @@ bool line_addresses(const struct image *image, const char *file, int number,
 	/* Not there: a header, whose code may be in any unit. */
 	if (dwarf && search.best != number)
 		search_units(&search, dwarf, false);
-	vec_sort(addresses, ascending);
+	vec_sort(addresses, u64_order);
 	if (taken)
 		*taken = search.best;
 	return search.best > 0;

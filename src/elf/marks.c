@@ -328,13 +328,6 @@ static void sort_jumps(struct finder *finder)
 	}
 }
 
-static int ascending(const void *a, const void *b)
-{
-	uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
-
-	return (left > right) - (left < right);
-}
-
 int marks_find_range(const struct image *image, uint64_t start, uint64_t end, const char *name,
 		     struct marks *marks)
 {
@@ -348,10 +341,10 @@ int marks_find_range(const struct image *image, uint64_t start, uint64_t end, co
 	err = sweep_parts(&finder);
 	if (!err)
 		sort_jumps(&finder);
-	vec_sort(&marks->ends, ascending);
-	vec_sort(&marks->tail_calls, ascending);
-	vec_sort(&marks->conditional_tail_calls, ascending);
-	vec_sort(&marks->table_jumps, ascending);
+	vec_sort(&marks->ends, u64_order);
+	vec_sort(&marks->tail_calls, u64_order);
+	vec_sort(&marks->conditional_tail_calls, u64_order);
+	vec_sort(&marks->table_jumps, u64_order);
 	vec_release(&finder.jumps);
 	if (err)
 		marks_release(marks);

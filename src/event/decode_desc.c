@@ -169,21 +169,32 @@ static void time_left(struct decode *d, struct decode *note, unsigned int arg, c
 	dec_item_named(note, type, left);
 }
 
+/*
+ * What is ready goes into the note behind the result; false when nothing is. `memory` is for the
+ * note, without paths: they are said before.
+ */
+static bool begin_note(struct decode *d, struct decode *note, struct decode_memory *memory)
+{
+	*note = *d;
+	*memory = *d->memory;
+	memory->path = NULL;
+	note->out = &d->call->note;
+	note->memory = memory;
+	if (dec_failed(d))
+		return false;
+	if (!d->call->call.result)
+		dec_text(note, "Timeout");
+	return d->call->call.result;
+}
+
 static void select_exit(struct decode *d)
 {
-	struct decode note = *d;
-	struct decode_memory memory = *d->memory;
+	struct decode note;
+	struct decode_memory memory;
 	bool plain = !strcmp(d->call->entry->name, "select");
 
-	note.out = &d->call->note;
-	memory.path = NULL; /* said before */
-	note.memory = &memory;
-	if (dec_failed(d))
+	if (!begin_note(d, &note, &memory))
 		return;
-	if (!d->call->call.result) {
-		dec_text(&note, "Timeout");
-		return;
-	}
 	select_sets(d, &note);
 	time_left(d, &note, 4, plain ? "timeval" : "timespec");
 }
@@ -218,18 +229,11 @@ static void poll_ready(struct decode *d, struct decode *note)
 
 static void poll_exit(struct decode *d)
 {
-	struct decode note = *d;
-	struct decode_memory memory = *d->memory;
+	struct decode note;
+	struct decode_memory memory;
 
-	note.out = &d->call->note;
-	memory.path = NULL; /* said before */
-	note.memory = &memory;
-	if (dec_failed(d))
+	if (!begin_note(d, &note, &memory))
 		return;
-	if (!d->call->call.result) {
-		dec_text(&note, "Timeout");
-		return;
-	}
 	poll_ready(d, &note);
 	if (!strcmp(d->call->entry->name, "ppoll"))
 		time_left(d, &note, 2, "timespec");

@@ -127,6 +127,16 @@ static void take_over(struct tracer *tracer, struct task *task)
 	affinity_begin(tracer, task);
 }
 
+static int start_space(struct tracer *tracer, struct task *task)
+{
+	int error = space_start(task->process->space, &tracer->tasks, task, &tracer->journal,
+				&tracer->setup);
+
+	if (!error)
+		take_over(tracer, task);
+	return error;
+}
+
 int image_begin(struct tracer *tracer, struct task *task)
 {
 	struct space *old = task->process->space;
@@ -140,25 +150,13 @@ int image_begin(struct tracer *tracer, struct task *task)
 	if (error)
 		return 0; /* it died: the main loop will see */
 	tell_exec(tracer, task);
-	error = space_start(task->process->space, &tracer->tasks, task, &tracer->journal,
-			    &tracer->setup);
-	if (error)
-		return error;
-	take_over(tracer, task);
-	return 0;
+	return start_space(tracer, task);
 }
 
 int image_attach(struct tracer *tracer, struct task *task)
 {
-	int error;
-
 	task->process->space = add_space(tracer, task->process->pid);
-	error = space_start(task->process->space, &tracer->tasks, task, &tracer->journal,
-			    &tracer->setup);
-	if (error)
-		return error;
-	take_over(tracer, task);
-	return 0;
+	return start_space(tracer, task);
 }
 
 int image_fork(struct tracer *tracer, struct task *child, struct space *parent)

@@ -378,6 +378,21 @@ static int refuse_32_bit(const struct space *space)
 		       space->pid);
 }
 
+/* Its pages are there: write what it needs, start it, and wait until it works. */
+static int start_pager(struct space *space, struct tasks *tasks, struct task *task,
+		       struct journal *journal)
+{
+	int error = write_pages(space);
+
+	if (!error)
+		error = clone_pager(space, tasks, task);
+	if (!error)
+		error = await_start(space);
+	if (!error)
+		error = take_hold(space, journal);
+	return error;
+}
+
 int space_start(struct space *space, struct tasks *tasks, struct task *task,
 		struct journal *journal, const struct space_setup *setup)
 {
@@ -390,15 +405,7 @@ int space_start(struct space *space, struct tasks *tasks, struct task *task,
 		error = remove_leftovers(space, tasks, task);
 	if (!error)
 		error = map_pages(space, tasks, task);
-	if (!error)
-		error = write_pages(space);
-	if (!error)
-		error = clone_pager(space, tasks, task);
-	if (!error)
-		error = await_start(space);
-	if (!error)
-		error = take_hold(space, journal);
-	return error;
+	return error ? error : start_pager(space, tasks, task, journal);
 }
 
 int space_start_child(struct space *space, const struct space *parent, struct tasks *tasks,
@@ -415,12 +422,5 @@ int space_start_child(struct space *space, const struct space *parent, struct ta
 			       space->pid);
 	space->setup.state = PAGER_STARTING;
 	space->setup.inherit = 1;
-	error = write_pages(space);
-	if (!error)
-		error = clone_pager(space, tasks, task);
-	if (!error)
-		error = await_start(space);
-	if (!error)
-		error = take_hold(space, journal);
-	return error;
+	return start_pager(space, tasks, task, journal);
 }

@@ -73,13 +73,6 @@ static void add_name(struct chopstix *dir, const char *name)
 	}
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Of a page that is there twice the plain file comes first. */
 static int by_place(const void *a, const void *b)
 {
@@ -96,7 +89,7 @@ static void sort(struct chopstix *dir)
 {
 	size_t kept = 0;
 
-	vec_sort(&dir->ids, by_number);
+	vec_sort(&dir->ids, u64_order);
 	for (size_t i = 0; i < dir->ids.length; i++) {
 		if (!kept || dir->ids.items[kept - 1] != dir->ids.items[i])
 			dir->ids.items[kept++] = dir->ids.items[i];

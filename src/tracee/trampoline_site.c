@@ -23,13 +23,6 @@ struct text {
 	size_t count;
 };
 
-static int by_value(const void *a, const void *b)
-{
-	const uint64_t *left = a, *right = b;
-
-	return (*left > *right) - (*left < *right);
-}
-
 void trampoline_functions(const struct image *image, struct u64vec *functions)
 {
 	for (size_t i = 0; i < image->symbols.length; i++) {
@@ -40,7 +33,7 @@ void trampoline_functions(const struct image *image, struct u64vec *functions)
 		if (!functions->length || *vec_last(functions) != symbol->address)
 			*vec_push(functions) = symbol->address;
 	}
-	vec_sort(functions, by_value);
+	vec_sort(functions, u64_order);
 }
 
 static void find_starts(struct text *text)

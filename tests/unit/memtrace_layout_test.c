@@ -55,6 +55,8 @@ static void memory_to_come(void **state)
 	(void)state;
 	assert_true(collides(next_mapping(CHOP_PAGE_SIZE)));
 	assert_true(collides(next_mapping(1UL << 30)));
+	/* A heap, also where malloc has none (under a sanitizer). */
+	assert_ptr_not_equal(sbrk(CHOP_PAGE_SIZE), (void *)-1);
 	assert_true(collides((uintptr_t)sbrk(0) + (1UL << 20)));
 }
 

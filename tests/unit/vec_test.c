@@ -63,23 +63,16 @@ static void insert_opens_a_gap(void **state)
 	vec_release(&v);
 }
 
-static int ascending(const void *a, const void *b)
-{
-	const uint64_t *left = a, *right = b;
-
-	return (*left > *right) - (*left < *right);
-}
-
 static void sorts(void **state)
 {
 	static const uint64_t input[] = { 5, UINT64_MAX, 0, 7, 7, 1 };
 	struct u64vec v = { 0 };
 
 	(void)state;
-	vec_sort(&v, ascending); /* an empty one has no items to hand to qsort */
+	vec_sort(&v, u64_order); /* an empty one has no items to hand to qsort */
 	for (size_t i = 0; i < sizeof(input) / sizeof(input[0]); i++)
 		*vec_push(&v) = input[i];
-	vec_sort(&v, ascending);
+	vec_sort(&v, u64_order);
 	for (size_t i = 1; i < v.length; i++)
 		assert_true(v.items[i - 1] <= v.items[i]);
 	vec_release(&v);
