@@ -93,6 +93,24 @@ static void count(unsigned long n)
 	printf("counted %lu\n", sum);
 }
 
+/* The same until its input ends; says whether it counted right. */
+static void counts(unsigned long n)
+{
+	unsigned long i = 0, expected = 0;
+
+	do {
+		for (unsigned long k = 0; k < n; k++) {
+			step(++i);
+			expected += i * i;
+			if (i % 3)
+				continue;
+			other_step(i);
+			expected ^= i;
+		}
+	} while (!input_ended());
+	puts(sum == expected ? "right" : "wrong");
+}
+
 /* Mostly in system calls, each of another kind. */
 static void wait(unsigned long n)
 {
@@ -242,7 +260,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(unsigned long n);
 	} kinds[] = {
-		{ "compute", compute },	    { "count", count }, { "wait", wait },
+		{ "compute", compute },	    { "count", count }, { "counts", counts }, { "wait", wait },
 		{ "recursion", recursion }, { "jumps", jumps }, { "tails", tails },
 		{ "leaves_child", leaves_child }, { "endless", endless },	    { "exits", exits },	    { "thread_exits", thread_exits },
 	};

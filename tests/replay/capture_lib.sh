@@ -8,7 +8,7 @@ backends="uffd$backends"
 
 trace() { # BACKEND CASE: the program says it is intact; 1 where it cannot be
 	rm -rf t expect
-	timeout 60 "$CHOP" trace -backend "$1" -function region -indices 0 -trace-dir t -- \
+	timeout 100 "$CHOP" trace -backend "$1" -function region -indices 0 -trace-dir t -- \
 		"$program" "$2" expect >"$OUT" 2>"$ERR"
 	status=$?
 	if [ $status -eq 1 ] && grep -q 'was never reached' "$ERR"; then
