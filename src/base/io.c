@@ -13,6 +13,7 @@
 #include "base/alloc.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/unfinished.h"
 
 int io_read(int fd, void *data, size_t length)
 {
@@ -176,7 +177,19 @@ int io_create(struct io_file *file, const char *path, mode_t mode)
 		io_abandon(file);
 		return err_sys(CHOP_USAGE, error, "cannot create %s", path);
 	}
+	if (file->partial)
+		unfinished_add(file->partial);
 	return 0;
+}
+
+/* It is there under its own name, or gone. */
+static void forget(struct io_file *file)
+{
+	if (file->partial)
+		unfinished_done(file->partial);
+	free(file->partial);
+	free(file->path);
+	*file = (struct io_file)IO_FILE_INIT;
 }
 
 int io_commit(struct io_file *file)
@@ -192,9 +205,7 @@ int io_commit(struct io_file *file)
 		if (file->partial)
 			unlink(file->partial);
 	}
-	free(file->partial);
-	free(file->path);
-	file->partial = file->path = NULL;
+	forget(file);
 	return -error;
 }
 
@@ -205,9 +216,7 @@ void io_abandon(struct io_file *file)
 		if (file->partial)
 			unlink(file->partial);
 	}
-	free(file->partial);
-	free(file->path);
-	*file = (struct io_file)IO_FILE_INIT;
+	forget(file);
 }
 
 int io_write_file(const char *path, const struct buf *content)

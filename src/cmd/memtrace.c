@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -27,6 +29,7 @@
 #include "fmt/mem_join.h"
 #include "fmt/mpt.h"
 #include "store/tracedir.h"
+#include "tracee/interrupt.h"
 
 struct options {
 	const char *output, *base, *patched, *begin, *end, *indices;
@@ -108,12 +111,16 @@ static bool is_snippet(const char *path)
 
 /* -- memory traces ------------------------------------------------------------------------------ */
 
-static void run_mem(char *const *words)
+static void run_mem(char *const *words, pid_t parent)
 {
 	int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
 	if (null >= 0)
 		dup2(null, STDOUT_FILENO);
+	/* Nobody would read what it writes, and the directory is removed. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(CHOP_CANNOT_RUN);
 	execv("/proc/self/exe", words);
 	_exit(CHOP_CANNOT_RUN);
 }
@@ -124,8 +131,8 @@ static int record(struct work *work, const char *source, const char *capture)
 	char *output = xasprintf("%s/%zu.mem", work->directory, work->traces.length);
 	char *words[] = { (char *)"chop", (char *)"mem",       (char *)source,	(char *)"-o",
 			  output,	  (char *)"--capture", (char *)capture, NULL };
+	pid_t pid, parent = getpid();
 	int status = 0;
-	pid_t pid;
 
 	*vec_push(&work->traces) = output;
 	if (!capture)
@@ -133,7 +140,7 @@ static int record(struct work *work, const char *source, const char *capture)
 	fflush(NULL);
 	pid = fork();
 	if (!pid)
-		run_mem(words);
+		run_mem(words, parent);
 	if (pid < 0)
 		return err_sys(CHOP_MISSING, errno, "cannot start a process");
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -190,7 +197,9 @@ static int capture_region(struct work *work, const char *path, const struct strv
 		session.begins = points.begins;
 		session.ends = points.ends;
 		error = session_run(&session, &result);
-		if (!error && result.interrupted)
+		interrupt_release();
+		/* Also one that came while the program was waited for. */
+		if (!error && (result.interrupted || interrupt_signal()))
 			error = err_set(CHOP_DIFFERS, EINTR, "interrupted: nothing is written");
 		if (tracedir_finish(work->dir, false, NULL) && !error)
 			error = -EIO;
@@ -230,6 +239,36 @@ static int make_directory(struct work *work)
 	return err_sys(CHOP_USAGE, errno, "cannot create a directory like %s", place);
 }
 
+/*
+ * Captures are large, and signals end us in many places: a process that is nobody's child, so
+ * that no wait meets it, removes them when we are gone. Owned: closing it is enough.
+ */
+static int guard_directory(const char *directory)
+{
+	int ends[2];
+	pid_t pid;
+	char byte;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		if (fork())
+			_exit(0);
+		setsid();
+		close_range(0, 2, 0); /* who reads our output does not wait for this */
+		close(ends[1]);
+		while (read(ends[0], &byte, 1) < 0 && errno == EINTR)
+			continue;
+		io_remove_tree(directory);
+		_exit(0);
+	}
+	close(ends[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+	return ends[1];
+}
+
 static int record_command(struct work *work, const struct strvec *words)
 {
 	cleanup_free char *program = object_find(words->items[0]);
@@ -256,12 +295,14 @@ static int add_to_mpt(const struct work *work)
 
 static int run(struct work *work, const struct strvec *words)
 {
+	cleanup_close int guard = -1;
 	int error = check(work);
 
 	if (!error)
 		error = make_directory(work);
 	if (error)
 		return error;
+	guard = guard_directory(work->directory);
 	error = record_command(work, words);
 	if (!error)
 		error = convert(work);

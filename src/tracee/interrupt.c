@@ -58,6 +58,16 @@ void interrupt_catch(void)
 	}
 }
 
+void interrupt_release(void)
+{
+	struct sigaction plain = { .sa_handler = SIG_DFL }, now;
+
+	for (size_t i = 0; i < ARRAY_SIZE(caught); i++) {
+		if (!sigaction(caught[i], NULL, &now) && now.sa_handler != SIG_IGN)
+			sigaction(caught[i], &plain, NULL);
+	}
+}
+
 int interrupt_signal(void)
 {
 	return pending;

@@ -11,6 +11,8 @@
 
 /* Catch them from now on; those that are ignored stay ignored. */
 void interrupt_catch(void);
+/* Nothing is traced any more: they do again what they do by default. */
+void interrupt_release(void);
 /* The signal that came, or 0; it stays until interrupt_done. */
 int interrupt_signal(void);
 /* Have waits end as if SIGALRM had come for us; for other threads of ours. */
