@@ -283,7 +283,8 @@ bool replay_call(uint64_t number, uint64_t ip, void *context, bool *last)
 
 	let_others();
 	event = peek_event(&parts);
-	if (!event)
+	/* What memory holds in the end is told behind the last call. */
+	if (!event || event->kind == CHOP_EVENT_MEMORY)
 		return say_surplus(number, ip);
 	if (event->kind == CHOP_EVENT_SIGNAL && event->ip == ip &&
 	    replay_instead(event, &parts, number, context))
