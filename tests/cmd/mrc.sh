@@ -123,7 +123,7 @@ if chop check ptrace userfaultfd userfaultfd-move >/dev/null 2>&1; then
 	expect_match 'valid from 128 pages'
 	expect_status 0 python3 naive.py walk.vpn walk.csv 100
 	awk -F, 'NR > 1 && $7 != ($2 >= 128) { exit 1 }' walk.csv || fail 'valid is marked wrongly'
-	expect_status 0 chop trace -q -function recurse -indices 0 -trace-dir t -- "$PROG/pages_walk"
+	expect_status 0 chop trace -q -function fib_region -indices 0 -trace-dir t -- "$PROG/regions"
 	expect_status 0 chop mem -q t -c 0 -o t.mem
 	expect_status 0 chop convert t.mem --to lackey -o t.lackey
 	for block in 64 4096; do
