@@ -75,9 +75,9 @@ int translator_init(struct translator *t)
 		return err_set(CHOP_MISSING, ENOMEM,
 			       "no free memory below 2 GB beside the program's");
 	}
-	t->origins =
-		mmap((void *)(uintptr_t)t->far, t->tables->max_insns * sizeof(*t->origins),
-		     PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	t->origins = mmap((void *)(uintptr_t)(t->far ? t->far + size : 0),
+			  t->tables->max_insns * sizeof(*t->origins), PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (t->origins == MAP_FAILED)
 		t->origins = NULL; /* faults are less precise then */
 	t->state->table = t->table;
