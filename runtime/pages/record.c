@@ -22,6 +22,7 @@ static long futex(uint32_t *word, int operation, uint32_t value)
 static bool wait_for_space(struct pager *pager)
 {
 	struct pager_shared *shared = pager->shared;
+	uint8_t bytes[64];
 
 	while (shared->head - __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE) >=
 	       pager->setup.ring) {
@@ -34,7 +35,7 @@ static bool wait_for_space(struct pager *pager)
 		    pager->setup.ring)
 			break;
 		futex(&shared->wake, FUTEX_WAIT, seen);
-		if (!sys(__NR_read, (uint64_t)pager->pipe_in, (uint64_t)pager->scratch, 64)) {
+		if (!sys(__NR_read, (uint64_t)pager->pipe_in, (uint64_t)bytes, sizeof(bytes))) {
 			pager->leaving = true;
 			return false;
 		}
