@@ -15,14 +15,22 @@ static long futex(uint32_t *word, int operation, uint32_t value)
 		     0);
 }
 
+/* Bytes in the pipe only wake us; its end means that chop is gone. */
+static bool chop_left(const struct pager *pager)
+{
+	uint8_t bytes[64];
+
+	return !sys(__NR_read, (uint64_t)pager->pipe_in, (uint64_t)bytes, sizeof(bytes));
+}
+
 /*
- * Nothing is lost: when the ring is full the pager, and with it whoever faults, waits. A
- * chop that died meanwhile closes the pipe; the signal of that ends the wait.
+ * Nothing is lost: when the ring is full the pager, and with it whoever faults, waits. A chop that
+ * died meanwhile closes the pipe; the signal of that ends the wait. False: nobody will take records
+ * out any more, and the memory is put back as soon as possible.
  */
 static bool wait_for_space(struct pager *pager)
 {
 	struct pager_shared *shared = pager->shared;
-	uint8_t bytes[64];
 
 	while (shared->head - __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE) >=
 	       pager->setup.ring) {
@@ -34,11 +42,9 @@ static bool wait_for_space(struct pager *pager)
 		if (shared->head - __atomic_load_n(&shared->tail, __ATOMIC_ACQUIRE) <
 		    pager->setup.ring)
 			break;
-		futex(&shared->wake, FUTEX_WAIT, seen);
-		if (!sys(__NR_read, (uint64_t)pager->pipe_in, (uint64_t)bytes, sizeof(bytes))) {
-			pager->leaving = true;
+		if (chop_left(pager))
 			return false;
-		}
+		futex(&shared->wake, FUTEX_WAIT, seen);
 	}
 	return true;
 }

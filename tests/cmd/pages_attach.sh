@@ -73,6 +73,38 @@ attached lasting INT --interval 20ms
 attached lasting 'KILL INT' -w 64 --no-move
 attached lasting_threads 'KILL INT' -w 200 --no-move
 
+# Nobody takes records out of the ring, which is full soon: commands are waiting, or chop is killed.
+ring_full() { grep -q futex "/proc/$1/wchan"; }
+pager_id() { grep -lx chop-pager /proc/[0-9]*/comm | cut -d/ -f3 | while read -r id; do
+	[ "$(field PPid "$id")" = "$1" ] && echo "$id"; done; }
+for ends in CONT KILL; do
+	rm -f stop out trace
+	"$PROG/pages_hard" lasting_quiet >out 2>&1 &
+	program=$!
+	await 'lasting does not start' told_pid
+	env --default-signal=INT "$CHOP" pages -w 64 -o trace -p $program 2>errors &
+	chop=$!
+	await 'nothing is recorded' larger trace 100000
+	pager=$(pager_id $program)
+	# The program may come to its next call, and wait for chop, before it is full: again, then.
+	for ((i = 0; i < 100; i++)); do
+		kill -STOP $chop
+		for ((k = 0; k < 60; k++)); do
+			ring_full "$pager" && break 2
+			sleep 0.05
+		done
+		kill -CONT $chop
+		sleep 0.3
+	done
+	ring_full "$pager" || fail 'the ring does not fill'
+	kill -$ends $chop
+	[ $ends = KILL ] || { await 'nothing more is recorded' larger trace $(($(stat -c %s trace) + 200000)) &&
+		kill -INT $chop; }
+	wait $chop
+	touch stop
+	wait $program || fail "the ring was full, $ends: $(cat out)"
+done
+
 # A program that chop started, and chop is told to go.
 rm -f stop trace
 chop pages -w 64 -o trace -- "$PROG/pages_hard" lasting >out 2>errors &

@@ -326,6 +326,21 @@ static void lasting_threads(void)
 		pthread_join(ids[i], NULL);
 }
 
+/* Hundreds of thousands of references from one system call to the next. */
+static void lasting_quiet(void)
+{
+	char *a = map(300, PROT_READ | PROT_WRITE);
+
+	printf("pid %d\n", (int)getpid());
+	fflush(stdout);
+	for (unsigned int round = 0; access("stop", F_OK); round++) {
+		for (unsigned int i = 0; i < 400; i++) {
+			fill(a, 300, round + i);
+			CHECK(is_filled(a, 300, round + i));
+		}
+	}
+}
+
 static void crash(void)
 {
 	char *a = map(100, PROT_READ | PROT_WRITE);
@@ -341,7 +356,7 @@ static const struct page_case cases[] = {
 	{ "threads_and_forks", threads_and_forks }, { "spawning", spawning },
 	{ "thread_exec", thread_exec }, { "signals", signals }, { "locking", locking },
 	{ "robust_mutex", robust_mutex }, { "lasting", lasting },
-	{ "lasting_threads", lasting_threads }, { "crash", crash },
+	{ "lasting_threads", lasting_threads }, { "lasting_quiet", lasting_quiet }, { "crash", crash },
 };
 
 int main(int argc, char **argv)
