@@ -18,13 +18,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 const volatile __u64 namespace_device = 0, namespace_inode = 0;
 
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
-	__type(key, u32);   /* process id */
-	__type(value, u32); /* its space */
-} processes SEC(".maps");
-
-struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
@@ -44,6 +37,21 @@ static __always_inline bool get_ids(struct bpf_pidns_info *ids)
 	ids->pid = (__u32)both;
 	ids->tgid = both >> 32;
 	return true;
+}
+
+/* 0: nobody's. Most page faults of the machine come no further. */
+static __always_inline u32 space_of(struct pager_faults *table, u32 process)
+{
+	for (u32 i = 0; i < PAGER_FAULT_PROBES; i++) {
+		struct pager_fault_process *entry =
+			&table->processes[(process + i) & (PAGER_FAULT_PROCESSES - 1)];
+
+		if (entry->pid == process)
+			return entry->space & (PAGER_FAULT_SPACES - 1);
+		if (!entry->pid)
+			return 0;
+	}
+	return 0;
 }
 
 /* The thread's number in its own namespace, which userfaultfd tells the pager. */
@@ -95,15 +103,16 @@ int BPF_PROG(on_fault, unsigned long address, struct pt_regs *registers, unsigne
 	struct bpf_pidns_info ids;
 	struct pager_faults *table;
 	struct pager_fault *fault;
-	u32 *entry, space, zero = 0, index;
+	u32 space, zero = 0, index;
 
 	if (!get_ids(&ids))
 		return 0;
-	entry = bpf_map_lookup_elem(&processes, &ids.tgid);
 	table = bpf_map_lookup_elem(&faults, &zero);
-	if (!entry || !table)
+	if (!table)
 		return 0;
-	space = *entry & (PAGER_FAULT_SPACES - 1);
+	space = space_of(table, ids.tgid);
+	if (!space)
+		return 0;
 	fault = slot_of(table, pager_fault_owner(space, own_number(table, ids.pid)), &index);
 	if (!fault) {
 		__sync_fetch_and_add(&table->lost, 1);

@@ -14,10 +14,11 @@ typedef __UINT64_TYPE__ uint64_t;
 #include <stdint.h>
 #endif
 
-#define PAGER_FAULT_BITS   14
-#define PAGER_FAULT_SLOTS  (1u << PAGER_FAULT_BITS) /* one a thread */
-#define PAGER_FAULT_PROBES 16			    /* a thread's is one of so many neighbours */
-#define PAGER_FAULT_SPACES 4096			    /* numbers from 1 on */
+#define PAGER_FAULT_BITS      14
+#define PAGER_FAULT_SLOTS     (1u << PAGER_FAULT_BITS) /* one a thread */
+#define PAGER_FAULT_PROBES    16		       /* a thread's is one of so many neighbours */
+#define PAGER_FAULT_SPACES    4096		       /* numbers from 1 on */
+#define PAGER_FAULT_PROCESSES 16384		       /* by process id, linear probing */
 
 enum pager_fault_flag {
 	PAGER_FAULT_PRESENT = 1 << 0, /* the page was there: the kernel serves the fault */
@@ -34,7 +35,14 @@ struct pager_fault {
 	uint32_t reserved[8];
 };
 
+/* Whose faults are told: written by chop. */
+struct pager_fault_process {
+	uint32_t pid;	/* as chop sees it; 0: free, and the end of a search */
+	uint32_t space; /* 0: was one */
+};
+
 struct pager_faults {
+	struct pager_fault_process processes[PAGER_FAULT_PROCESSES];
 	uint32_t last[PAGER_FAULT_SPACES]; /* slot of the latest fault, by space */
 	uint32_t lost;			   /* faults of threads there was no slot for */
 	uint32_t strangers; /* faults of threads of other pid namespaces than chop's */

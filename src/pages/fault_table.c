@@ -107,25 +107,42 @@ int fault_table_send(const struct fault_table *table, int socket)
 	return give_send(socket, bpf_map__fd(table->program->maps.faults));
 }
 
+/* The entry of a process, or one that is free for it; NULL: there is no room. */
+static struct pager_fault_process *entry_of(struct pager_faults *faults, uint32_t process)
+{
+	struct pager_fault_process *unused = NULL;
+
+	for (uint32_t i = 0; i < PAGER_FAULT_PROBES; i++) {
+		struct pager_fault_process *entry =
+			&faults->processes[(process + i) % PAGER_FAULT_PROCESSES];
+
+		if (entry->pid == process)
+			return entry;
+		if (!entry->space && !unused)
+			unused = entry;
+		if (!entry->pid)
+			break;
+	}
+	return unused;
+}
+
 void fault_table_watch(struct fault_table *table, pid_t process, uint32_t space)
 {
-	uint32_t key = (uint32_t)process;
+	struct pager_fault_process *entry;
 
 	if (!table)
 		return;
-	if (space)
-		bpf_map__update_elem(table->program->maps.processes, &key, sizeof(key), &space,
-				     sizeof(space), 0);
-	else
-		fault_table_forget_process(table, process);
+	entry = entry_of(table->shared, (uint32_t)process);
+	if (!entry || (!space && entry->pid != (uint32_t)process))
+		return;
+	entry->space = 0;
+	__atomic_store_n(&entry->pid, (uint32_t)process, __ATOMIC_RELEASE);
+	__atomic_store_n(&entry->space, space, __ATOMIC_RELEASE);
 }
 
 void fault_table_forget_process(struct fault_table *table, pid_t process)
 {
-	uint32_t key = (uint32_t)process;
-
-	if (table)
-		bpf_map__delete_elem(table->program->maps.processes, &key, sizeof(key), 0);
+	fault_table_watch(table, process, 0);
 }
 
 void fault_table_forget(struct fault_table *table, uint32_t space, pid_t thread)
