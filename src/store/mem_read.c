@@ -404,7 +404,6 @@ static struct chop_mem_record *plain_records(struct chop_mem_reader *reader,
 		uint32_t number = mem_decoder_peek(decoder);
 		const struct plan *plan = &reader->plans[number];
 		const struct mem_slot *slots;
-		const struct item *item;
 
 		if (!number || number == MEM_DAMAGED || plan->generation != reader->generation ||
 		    !plan->plain || plan->count > (size_t)(end - out))
@@ -413,8 +412,9 @@ static struct chop_mem_record *plain_records(struct chop_mem_reader *reader,
 		if (!slots)
 			break;
 		reader->blocks_left--;
-		item = reader->items.items + plan->first;
-		for (uint32_t i = 0; i < plan->count; i++, item++, out++) {
+		for (uint32_t i = 0; i < plan->count; i++, out++) {
+			const struct item *item = &reader->items.items[plan->first + i];
+
 			out->ip = item->ip;
 			out->address = item->displacement + slots[item->base].last +
 				       slots[item->index].last * item->scale;

@@ -10,28 +10,16 @@
 #include <sys/syscall.h>
 
 #include "capture_cases.h"
+#include "proc_number.h"
 
 #define FRESH (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static sigjmp_buf jump;
 static volatile int faults;
 
-static uint64_t of_file(const char *file, const char *key)
-{
-	FILE *in = fopen(file, "r");
-	uint64_t value = 0;
-	char line[256];
-
-	while (fgets(line, sizeof(line), in))
-		if (!strncmp(line, key, strlen(key)))
-			value = strtoull(line + strlen(key), NULL, 10);
-	fclose(in);
-	return value;
-}
-
 static uint64_t status(const char *key)
 {
-	return of_file("/proc/self/status", key);
+	return proc_number("/proc/self/status", key);
 }
 
 /* -- mprotect -------------------------------------------------------------------------------- */

@@ -28,6 +28,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "proc_number.h"
+
 #define PAGE 4096UL
 #define FIRST(p) ((uint64_t)(p) ^ 0x5a5a5aUL)
 
@@ -121,15 +123,7 @@ static void expect(void)
 
 static uint64_t status(const char *key)
 {
-	FILE *in = fopen("/proc/self/status", "r");
-	uint64_t value = 0;
-	char line[256];
-
-	while (fgets(line, sizeof(line), in))
-		if (!strncmp(line, key, strlen(key)))
-			value = strtoull(line + strlen(key), NULL, 10);
-	fclose(in);
-	return value;
+	return proc_number("/proc/self/status", key);
 }
 
 static void some(uint8_t *p)
