@@ -55,7 +55,7 @@ static __always_inline u32 space_of(struct pager_faults *table, u32 process)
 }
 
 /* The thread's number in its own namespace, which userfaultfd tells the pager. */
-static __always_inline u32 own_number(struct pager_faults *table, u32 number)
+static __always_inline u32 own_number(u32 number)
 {
 	struct pid *pid = bpf_get_current_task_btf()->thread_pid;
 	u32 level = pid->level, own = 0;
@@ -65,8 +65,6 @@ static __always_inline u32 own_number(struct pager_faults *table, u32 number)
 	/* Entries are larger than what vmlinux.h has of them. */
 	bpf_core_read(&own, sizeof(own),
 		      (void *)&pid->numbers[0].nr + level * bpf_core_type_size(struct upid));
-	if (own != number)
-		table->strangers++;
 	return own;
 }
 
@@ -113,7 +111,7 @@ int BPF_PROG(on_fault, unsigned long address, struct pt_regs *registers, unsigne
 	space = space_of(table, ids.tgid);
 	if (!space)
 		return 0;
-	fault = slot_of(table, pager_fault_owner(space, own_number(table, ids.pid)), &index);
+	fault = slot_of(table, pager_fault_owner(space, own_number(ids.pid)), &index);
 	if (!fault) {
 		__sync_fetch_and_add(&table->lost, 1);
 		return 0;

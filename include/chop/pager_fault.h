@@ -45,8 +45,7 @@ struct pager_faults {
 	struct pager_fault_process processes[PAGER_FAULT_PROCESSES];
 	uint32_t last[PAGER_FAULT_SPACES]; /* slot of the latest fault, by space */
 	uint32_t lost;			   /* faults of threads there was no slot for */
-	uint32_t strangers; /* faults of threads of other pid namespaces than chop's */
-	uint32_t reserved[14];
+	uint32_t reserved[15];
 	struct pager_fault slots[PAGER_FAULT_SLOTS];
 };
 

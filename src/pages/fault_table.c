@@ -90,16 +90,8 @@ uint32_t fault_table_add_space(struct fault_table *table)
 
 void fault_table_drop_space(struct fault_table *table, uint32_t space)
 {
-	if (!table || !space)
-		return;
-	table->used[space] = false;
-	/* Threads of other pid namespaces have other numbers there than we were told at their end. */
-	for (uint32_t i = 0; table->shared->strangers && i < PAGER_FAULT_SLOTS; i++) {
-		struct pager_fault *fault = &table->shared->slots[i];
-
-		if (fault->owner >> 32 == space)
-			__atomic_store_n(&fault->owner, 0, __ATOMIC_RELEASE);
-	}
+	if (table && space)
+		table->used[space] = false;
 }
 
 int fault_table_send(const struct fault_table *table, int socket)

@@ -12,7 +12,7 @@
 
 /* NULL when it cannot be had (no right to BPF, kernel before 5.12, not built in). */
 struct fault_table *fault_table_open(void);
-/* All below may be called with NULL: nothing happens. */
+/* All below but fault_table_send may be called with NULL: nothing happens. */
 void fault_table_close(struct fault_table *table);
 
 /* A number for a pager, until fault_table_drop_space; 0 when there are none left. */
@@ -26,7 +26,7 @@ int fault_table_send(const struct fault_table *table, int socket);
 /* The faults of this process are for the pager `space`; 0: for none. */
 void fault_table_watch(struct fault_table *table, pid_t process, uint32_t space);
 void fault_table_forget_process(struct fault_table *table, pid_t process);
-/* The thread is gone: its place is free. */
+/* The thread, by its number in its own pid namespace, is gone: its place is free. */
 void fault_table_forget(struct fault_table *table, uint32_t space, pid_t thread);
 
 #endif

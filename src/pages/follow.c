@@ -120,7 +120,8 @@ static struct task *sole_survivor(struct tracer *tracer, struct task *task)
 		if (other->process != process || other == task)
 			continue;
 		calls_done(tracer, other);
-		fault_table_forget(tracer->journal.table, process->space->fault_space, other->tid);
+		fault_table_forget(tracer->journal.table, process->space->fault_space,
+				   other->inner);
 		task_drop(&tracer->tasks, other);
 	}
 	calls_done(tracer, task);
@@ -180,7 +181,7 @@ static void on_gone(struct tracer *tracer, struct task *task)
 	if (space) {
 		calls_done(tracer, task);
 		space_forget_call(space, task->inner);
-		fault_table_forget(tracer->journal.table, space->fault_space, tid);
+		fault_table_forget(tracer->journal.table, space->fault_space, task->inner);
 		if (task->pinned && !--space->pins)
 			space_do(space, PAGER_UNPIN, 0, 0);
 	}

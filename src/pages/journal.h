@@ -47,9 +47,8 @@ struct journal {
 	struct map threads; /* in pid namespaces of their own: namespace << 32 | number -> ours */
 	struct map events;  /* mark -> struct chop_page_record *, its text behind it */
 	uint64_t marks;
-	bool no_ips; /* not wanted */
-	struct fault_table
-		*table; /* of the tracing thread; pagers say the instructions. Or NULL: */
+	bool no_ips;		   /* not wanted */
+	struct fault_table *table; /* whose pagers say the instructions; NULL: `ips` does */
 	struct ip_source ips;
 	struct journal_entry_vec entries; /* read but not handed out yet */
 	uint64_t order;
