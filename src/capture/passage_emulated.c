@@ -61,7 +61,7 @@ static int open_buffers(struct passage *run, const struct chop_regs *regs)
 	struct chop_regs entry = *regs;
 	int error;
 
-	arch_emulated_entry(&entry, regs->rip);
+	arch_emulated_entry(&entry, arch_pc(regs));
 	error = recorder_enter(&run->recorder, &entry);
 	return error ? error : passage_ready(run, run->owner);
 }
